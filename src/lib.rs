@@ -1,0 +1,4 @@
+//! Tapecast: one market data feed in, very many WebSocket subscribers out.
+
+pub mod limits;
+pub mod market;

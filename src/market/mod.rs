@@ -1,0 +1,16 @@
+//! What the market says, as values: symbols, exact decimals, ticks, and the text lines of a feed.
+//!
+//! Pure. Must not know sockets, clocks, threads, sessions or encodings for clients. The main type
+//! is [`Tick`]: the one record that crosses from the feed thread to the shards.
+
+pub mod channel;
+pub mod decimal;
+pub mod record;
+pub mod symbol;
+pub mod tick;
+
+pub use channel::{Channel, ChannelSet, FeedState};
+pub use decimal::Decimal;
+pub use record::{Record, RecordBody, RecordError};
+pub use symbol::{Symbol, SymbolError};
+pub use tick::{BarPrices, BarTotals, Feed, Head, Name, Quote, SymbolId, Tick, TickBody, Trade};

@@ -1,0 +1,423 @@
+//! The record that crosses from the feed thread to the shards.
+//!
+//! A [`Tick`] is one cache line and `Copy`: a queue of them has no pointers and no reference
+//! counts, so nothing of one core's memory is kept alive by another. What does not fit 64 bytes
+//! travels in several ticks (bars) or once, as a definition (names).
+
+use super::{Channel, Decimal, FeedState, Symbol};
+use crate::limits::NAME_BYTES_MAX;
+
+/// Number of a symbol, given by the ingest thread in order of first appearance, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SymbolId(pub u32);
+
+/// Number of a feed: its position among the server's `--feed` arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Feed(pub u8);
+
+/// What every market event has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub symbol: SymbolId,
+    /// Sequence number within symbol and channel, from 1.
+    pub seq: u64,
+    /// When it happened, ns since the Unix epoch, as the feed says. Of a bar: the minute's start.
+    pub event_ns: i64,
+    /// When the ingest thread took it, ns since the Unix epoch.
+    pub ingest_ns: i64,
+    /// Digits after the point of all prices of the tick, and of all its sizes.
+    pub price_scale: u8,
+    pub size_scale: u8,
+}
+
+/// Prices and sizes are in units of the head's scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trade {
+    pub id: Option<u64>,
+    pub price: i64,
+    pub size: i64,
+    /// Interned codes; 0 is absent.
+    pub exchange: u8,
+    pub tape: u8,
+    pub conditions: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    pub bid_price: i64,
+    pub bid_size: i64,
+    pub ask_price: i64,
+    pub ask_size: i64,
+    /// Interned codes; 0 is absent.
+    pub bid_exchange: u8,
+    pub ask_exchange: u8,
+}
+
+/// First record of a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BarPrices {
+    pub open: i64,
+    pub high: i64,
+    pub low: i64,
+    pub close: i64,
+}
+
+/// Second record of a bar; the bar counts when this has arrived with the first's `seq`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BarTotals {
+    pub volume: i64,
+    pub trades: u64,
+    /// Volume-weighted average price, in units of the head's price scale.
+    pub vwap: i64,
+}
+
+/// What a tick carries; see [`Tick::body`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TickBody {
+    Trade(Head, Trade),
+    Quote(Head, Quote),
+    BarPrices(Head, BarPrices),
+    BarTotals(Head, BarTotals),
+    /// These sequence numbers of a lossless channel will not come (both ends included).
+    Lost {
+        symbol: SymbolId,
+        channel: Channel,
+        from: u64,
+        to: u64,
+        ingest_ns: i64,
+    },
+    /// A symbol appears for the first time, and belongs to `feed` from now on.
+    Symbol {
+        id: SymbolId,
+        name: Symbol,
+        feed: Feed,
+    },
+    /// Exchange or tape code number `code` (from 1) means this text.
+    Code {
+        code: u8,
+        name: Name,
+    },
+    /// Condition list number `list` (from 1): its conditions, joined by commas.
+    Conditions {
+        list: u16,
+        joined: Name,
+    },
+    /// `last_ns` is the ingest time of the feed's newest tick, 0 before the first.
+    FeedState {
+        feed: Feed,
+        state: FeedState,
+        last_ns: i64,
+    },
+}
+
+/// A short text in a definition: at most [`NAME_BYTES_MAX`] bytes of UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Name {
+    bytes: [u8; NAME_BYTES_MAX],
+    length: u8,
+}
+
+impl Name {
+    /// `None` where the text is longer than [`NAME_BYTES_MAX`].
+    pub fn new(text: &str) -> Option<Name> {
+        let mut bytes = [0; NAME_BYTES_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Name { bytes, length: text.len() as u8 })
+    }
+
+    pub fn as_str(&self) -> &str {
+        let bytes = &self.bytes[..self.length as usize];
+        std::str::from_utf8(bytes).expect("a name is made from a str only")
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Trade,
+    /// A trade whose feed gives no id.
+    TradeWithoutId,
+    Quote,
+    BarPrices,
+    BarTotals,
+    Lost,
+    Symbol,
+    Code,
+    Conditions,
+    FeedState,
+}
+
+/// One cache line; made by [`Tick::new`] and read by [`Tick::body`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Tick {
+    kind: Kind,
+    /// Price scale in the low four bits, size scale in the high four.
+    scales: u8,
+    code_a: u8,
+    code_b: u8,
+    symbol: u32,
+    seq: u64,
+    event_ns: i64,
+    ingest_ns: i64,
+    words: [i64; 4],
+}
+
+const _: () = assert!(size_of::<Tick>() == 64, "a tick is one cache line");
+const _: () = assert!(size_of::<[i64; 4]>() == NAME_BYTES_MAX, "a name fills a tick's payload");
+
+impl Tick {
+    pub fn new(body: TickBody) -> Tick {
+        match body {
+            TickBody::Trade(head, t) => {
+                let kind = if t.id.is_some() { Kind::Trade } else { Kind::TradeWithoutId };
+                let id = t.id.unwrap_or(0) as i64;
+                Tick::event(kind, head, [t.price, t.size, id, i64::from(t.conditions)])
+                    .codes(t.exchange, t.tape)
+            }
+            TickBody::Quote(head, q) => {
+                let words = [q.bid_price, q.bid_size, q.ask_price, q.ask_size];
+                Tick::event(Kind::Quote, head, words).codes(q.bid_exchange, q.ask_exchange)
+            }
+            TickBody::BarPrices(head, b) => {
+                Tick::event(Kind::BarPrices, head, [b.open, b.high, b.low, b.close])
+            }
+            TickBody::BarTotals(head, b) => {
+                Tick::event(Kind::BarTotals, head, [b.volume, b.trades as i64, b.vwap, 0])
+            }
+            TickBody::Lost { symbol, channel, from, to, ingest_ns } => Tick {
+                symbol: symbol.0,
+                seq: to,
+                ingest_ns,
+                words: [from as i64, 0, 0, 0],
+                ..Tick::blank(Kind::Lost)
+            }
+            .codes(channel as u8, 0),
+            TickBody::Symbol { id, name, feed } => {
+                let name = Name::new(name.as_str()).expect("a symbol and a name have one limit");
+                Tick { symbol: id.0, ..Tick::named(Kind::Symbol, name) }.codes(feed.0, 0)
+            }
+            TickBody::Code { code, name } => Tick::named(Kind::Code, name).codes(code, 0),
+            TickBody::Conditions { list, joined } => {
+                Tick { symbol: u32::from(list), ..Tick::named(Kind::Conditions, joined) }
+            }
+            TickBody::FeedState { feed, state, last_ns } => {
+                Tick { ingest_ns: last_ns, ..Tick::blank(Kind::FeedState) }
+                    .codes(feed.0, state as u8)
+            }
+        }
+    }
+
+    #[inline]
+    pub fn body(&self) -> TickBody {
+        let [a, b, c, d] = self.words;
+        match self.kind {
+            Kind::Trade | Kind::TradeWithoutId => {
+                let id = (self.kind == Kind::Trade).then_some(c as u64);
+                let (exchange, tape) = (self.code_a, self.code_b);
+                let trade = Trade { id, price: a, size: b, exchange, tape, conditions: d as u16 };
+                TickBody::Trade(self.head(), trade)
+            }
+            Kind::Quote => TickBody::Quote(
+                self.head(),
+                Quote {
+                    bid_price: a,
+                    bid_size: b,
+                    ask_price: c,
+                    ask_size: d,
+                    bid_exchange: self.code_a,
+                    ask_exchange: self.code_b,
+                },
+            ),
+            Kind::BarPrices => {
+                TickBody::BarPrices(self.head(), BarPrices { open: a, high: b, low: c, close: d })
+            }
+            Kind::BarTotals => {
+                TickBody::BarTotals(self.head(), BarTotals { volume: a, trades: b as u64, vwap: c })
+            }
+            Kind::Lost => TickBody::Lost {
+                symbol: SymbolId(self.symbol),
+                channel: Channel::ALL[usize::from(self.code_a)],
+                from: a as u64,
+                to: self.seq,
+                ingest_ns: self.ingest_ns,
+            },
+            Kind::Symbol => TickBody::Symbol {
+                id: SymbolId(self.symbol),
+                name: Symbol::parse(self.name().as_str()).expect("it was a symbol when stored"),
+                feed: Feed(self.code_a),
+            },
+            Kind::Code => TickBody::Code { code: self.code_a, name: self.name() },
+            Kind::Conditions => {
+                TickBody::Conditions { list: self.symbol as u16, joined: self.name() }
+            }
+            Kind::FeedState => TickBody::FeedState {
+                feed: Feed(self.code_a),
+                state: [FeedState::Ok, FeedState::Stale, FeedState::Down][usize::from(self.code_b)],
+                last_ns: self.ingest_ns,
+            },
+        }
+    }
+
+    /// The symbol of a market event or a loss; meaningless for the other kinds.
+    #[inline]
+    pub fn symbol(&self) -> SymbolId {
+        SymbolId(self.symbol)
+    }
+
+    /// The sequence number of a market event, or the last one of a loss.
+    #[inline]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub fn event_ns(&self) -> i64 {
+        self.event_ns
+    }
+
+    pub fn ingest_ns(&self) -> i64 {
+        self.ingest_ns
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            symbol: SymbolId(self.symbol),
+            seq: self.seq,
+            event_ns: self.event_ns,
+            ingest_ns: self.ingest_ns,
+            price_scale: self.scales & 0x0f,
+            size_scale: self.scales >> 4,
+        }
+    }
+
+    fn blank(kind: Kind) -> Tick {
+        let (code_a, code_b, words) = (0, 0, [0; 4]);
+        Tick {
+            kind,
+            scales: 0,
+            code_a,
+            code_b,
+            symbol: 0,
+            seq: 0,
+            event_ns: 0,
+            ingest_ns: 0,
+            words,
+        }
+    }
+
+    fn event(kind: Kind, head: Head, words: [i64; 4]) -> Tick {
+        Tick {
+            kind,
+            scales: head.price_scale | head.size_scale << 4,
+            code_a: 0,
+            code_b: 0,
+            symbol: head.symbol.0,
+            seq: head.seq,
+            event_ns: head.event_ns,
+            ingest_ns: head.ingest_ns,
+            words,
+        }
+    }
+
+    fn codes(self, code_a: u8, code_b: u8) -> Tick {
+        Tick { code_a, code_b, ..self }
+    }
+
+    fn named(kind: Kind, name: Name) -> Tick {
+        let mut tick = Tick { seq: u64::from(name.length), ..Tick::blank(kind) };
+        for (word, bytes) in tick.words.iter_mut().zip(name.bytes.chunks_exact(8)) {
+            *word = i64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+        }
+        tick
+    }
+
+    fn name(&self) -> Name {
+        let mut bytes = [0; NAME_BYTES_MAX];
+        for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        Name { bytes, length: self.seq as u8 }
+    }
+}
+
+impl std::fmt::Debug for Tick {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.body().fmt(f)
+    }
+}
+
+impl Head {
+    pub fn price(&self, units: i64) -> Decimal {
+        Decimal::new(units, self.price_scale)
+    }
+
+    pub fn size(&self, units: i64) -> Decimal {
+        Decimal::new(units, self.size_scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Method: every kind of body goes in and comes out equal, with extreme values.
+    #[test]
+    fn every_body_survives_the_record() {
+        let head = Head {
+            symbol: SymbolId(u32::MAX),
+            seq: u64::MAX,
+            event_ns: i64::MIN,
+            ingest_ns: i64::MAX,
+            price_scale: 15,
+            size_scale: 9,
+        };
+        let quote = Quote {
+            bid_price: i64::MIN,
+            bid_size: 1,
+            ask_price: i64::MAX,
+            ask_size: -1,
+            bid_exchange: 255,
+            ask_exchange: 1,
+        };
+        let trade = Trade {
+            id: Some(u64::MAX),
+            price: -1,
+            size: 7,
+            exchange: 9,
+            tape: 8,
+            conditions: u16::MAX,
+        };
+        let long = "X".repeat(NAME_BYTES_MAX);
+        let bodies = [
+            TickBody::Trade(head, trade),
+            TickBody::Trade(head, Trade { id: None, ..trade }),
+            TickBody::Quote(head, quote),
+            TickBody::BarPrices(head, BarPrices { open: 1, high: 2, low: 3, close: 4 }),
+            TickBody::BarTotals(head, BarTotals { volume: 1, trades: u64::MAX, vwap: 3 }),
+            TickBody::Lost {
+                symbol: SymbolId(3),
+                channel: Channel::Trades,
+                from: 5,
+                to: 9,
+                ingest_ns: 1,
+            },
+            TickBody::Symbol {
+                id: SymbolId(4),
+                name: Symbol::parse(&long).expect("32 bytes fit"),
+                feed: Feed(2),
+            },
+            TickBody::Code { code: 1, name: Name::new("é").expect("short") },
+            TickBody::Conditions { list: 700, joined: Name::new("@,F,T").expect("short") },
+            TickBody::FeedState { feed: Feed(1), state: FeedState::Down, last_ns: 12 },
+        ];
+        for body in bodies {
+            assert_eq!(Tick::new(body).body(), body);
+        }
+    }
+}
