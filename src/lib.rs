@@ -1,4 +1,7 @@
 //! Tapecast: one market data feed in, very many WebSocket subscribers out.
 
+pub mod hub;
 pub mod limits;
 pub mod market;
+pub mod session;
+pub mod wire;

@@ -277,6 +277,30 @@ impl Tick {
         self.seq
     }
 
+    /// The channel of a market event or a loss; of a bar, both records have it.
+    #[inline]
+    pub fn channel(&self) -> Option<Channel> {
+        match self.kind {
+            Kind::Trade | Kind::TradeWithoutId => Some(Channel::Trades),
+            Kind::Quote => Some(Channel::Quotes),
+            Kind::BarPrices | Kind::BarTotals => Some(Channel::Bars),
+            Kind::Lost => Some(Channel::ALL[usize::from(self.code_a)]),
+            Kind::Symbol | Kind::Code | Kind::Conditions | Kind::FeedState => None,
+        }
+    }
+
+    /// Announces lost sequence numbers instead of an event.
+    #[inline]
+    pub fn is_loss(&self) -> bool {
+        self.kind == Kind::Lost
+    }
+
+    /// The same event under another number of its symbol.
+    #[must_use]
+    pub fn with_symbol(self, symbol: SymbolId) -> Tick {
+        Tick { symbol: symbol.0, ..self }
+    }
+
     pub fn event_ns(&self) -> i64 {
         self.event_ns
     }

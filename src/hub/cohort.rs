@@ -1,0 +1,211 @@
+//! Cohorts: all sessions of the shard that asked for the same thing, and the index from a symbol
+//! to those who watch it.
+
+use super::interest::Interest;
+use super::symbols::Symbols;
+use crate::market::{Channel, ChannelSet};
+use crate::session::Lag;
+use crate::wire::{Format, Rate};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+
+/// No cohort: what a session that asked for nothing has.
+pub const APART: u32 = u32::MAX;
+
+/// What its members have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CohortKey {
+    pub interest: Interest,
+    pub format: Format,
+    pub rate: Rate,
+}
+
+#[derive(Debug)]
+pub struct Cohort {
+    pub key: Rc<CohortKey>,
+    /// Slots of the sessions that have all that was flushed. Dense: a flush walks it.
+    pub in_step: Vec<u32>,
+    /// Slots of sessions that are behind by nothing and wait for the next flush to come into
+    /// step; an entry whose session has moved on is passed over.
+    pub waiting: Vec<u32>,
+    /// The updates since the last flush, as indices of the book's recent ticks, in order.
+    pub window: Vec<u32>,
+    /// Takes the window's place where the cohort has a rate: merged at each beat of its clock.
+    pub merged: Option<Merged>,
+    /// Items put into this cohort's flushes since it began.
+    pub items: u64,
+    /// All sessions that belong to it, in step or not.
+    sessions: u32,
+}
+
+/// The state of a cohort with a rate.
+#[derive(Debug)]
+pub struct Merged {
+    /// What its members in step have: the same marks that a session behind has.
+    pub lag: Lag,
+    pub flushed_at_ms: u64,
+    /// Its clock runs. At rest it does not: nothing is due until a tick comes.
+    pub armed: bool,
+}
+
+/// One watcher of a symbol.
+#[derive(Debug, Clone, Copy)]
+struct Watch {
+    cohort: u32,
+    channels: ChannelSet,
+}
+
+/// Ids are used again; a cohort ends with its last session.
+#[derive(Debug, Default)]
+pub struct Cohorts {
+    cohorts: Vec<Option<Cohort>>,
+    free: Vec<u32>,
+    by_key: FxHashMap<Rc<CohortKey>, u32>,
+    /// By symbol. Cohorts with `*` and cohorts with a rate are not in it.
+    watches: Vec<Vec<Watch>>,
+    /// Cohorts with `*` and without a rate.
+    stars: Vec<u32>,
+    /// Cohorts whose window is not empty.
+    dirty: Vec<u32>,
+    /// Cohorts with a rate whose clock is not armed.
+    resting: Vec<u32>,
+}
+
+impl Cohorts {
+    pub fn at(&self, id: u32) -> Option<&Cohort> {
+        self.cohorts.get(id as usize)?.as_ref()
+    }
+
+    pub fn at_mut(&mut self, id: u32) -> Option<&mut Cohort> {
+        self.cohorts.get_mut(id as usize)?.as_mut()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// Finds or makes the cohort of `key` and counts one session more in it. `here` is what a
+    /// new cohort's members have from the start.
+    pub fn enroll(&mut self, key: CohortKey, symbols: &mut Symbols, here: (u64, u64)) -> u32 {
+        if let Some(id) = self.by_key.get(&key).copied() {
+            let cohort = self.cohorts[id as usize].as_mut().expect("keys lead to live cohorts");
+            cohort.sessions += 1;
+            return id;
+        }
+        let key = Rc::new(key);
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.cohorts.push(None);
+            self.cohorts.len() as u32 - 1
+        });
+        self.by_key.insert(key.clone(), id);
+        for (symbol, _) in key.interest.named() {
+            symbols.acquire(*symbol);
+        }
+        let merged = (key.rate != Rate::OFF).then(|| {
+            self.resting.push(id);
+            Merged { lag: Lag::at(here.0, here.1), flushed_at_ms: 0, armed: false }
+        });
+        if merged.is_none() {
+            self.watch(id, &key.interest);
+        }
+        let (in_step, waiting, window) = (Vec::new(), Vec::new(), Vec::new());
+        let cohort = Cohort { key, in_step, waiting, window, merged, items: 0, sessions: 1 };
+        self.cohorts[id as usize] = Some(cohort);
+        id
+    }
+
+    /// One session less; the last one ends the cohort.
+    pub fn dismiss(&mut self, id: u32, symbols: &mut Symbols) {
+        let cohort = self.cohorts[id as usize].as_mut().expect("a session's cohort lives");
+        cohort.sessions -= 1;
+        if cohort.sessions > 0 {
+            return;
+        }
+        let ended = self.cohorts[id as usize].take().expect("just seen");
+        self.by_key.remove(&ended.key);
+        match ended.merged {
+            Some(_) => self.resting.retain(|resting| *resting != id),
+            None => self.unwatch(id, &ended.key.interest),
+        }
+        for (symbol, _) in ended.key.interest.named() {
+            symbols.release(*symbol);
+        }
+        self.free.push(id);
+    }
+
+    /// Notes a tick in the window of each cohort that wants it: four bytes, no copy.
+    #[inline]
+    pub fn note(&mut self, symbol: u32, channel: Channel, recent: u32) {
+        let named = self.watches.get(symbol as usize).map_or(&[][..], Vec::as_slice);
+        for watch in named {
+            if watch.channels.has(channel) {
+                note(&mut self.cohorts, &mut self.dirty, watch.cohort, recent);
+            }
+        }
+        for star in &self.stars {
+            let cohort = self.cohorts[*star as usize].as_ref().expect("a listed star lives");
+            if cohort.key.interest.channels(symbol).has(channel) {
+                note(&mut self.cohorts, &mut self.dirty, *star, recent);
+            }
+        }
+    }
+
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The cohorts to be flushed; an id in it may have ended meanwhile.
+    pub fn take_dirty(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Cohorts with a rate whose clock is to be armed, since ticks have come.
+    pub fn take_resting(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.resting)
+    }
+
+    pub fn rest(&mut self, id: u32) {
+        self.resting.push(id);
+    }
+
+    fn watch(&mut self, id: u32, interest: &Interest) {
+        if !interest.all().is_empty() {
+            return self.stars.push(id);
+        }
+        for (symbol, channels) in interest.named() {
+            let at = *symbol as usize;
+            if at >= self.watches.len() {
+                self.watches.resize_with(at + 1, Vec::new);
+            }
+            self.watches[at].push(Watch { cohort: id, channels: *channels });
+        }
+    }
+
+    fn unwatch(&mut self, id: u32, interest: &Interest) {
+        if !interest.all().is_empty() {
+            return self.stars.retain(|star| *star != id);
+        }
+        for (symbol, _) in interest.named() {
+            let watches = &mut self.watches[*symbol as usize];
+            if let Some(at) = watches.iter().position(|w| w.cohort == id) {
+                watches.swap_remove(at);
+            }
+        }
+    }
+}
+
+/// A cohort with nobody in step has no window: who comes into step has had what it would hold.
+fn note(cohorts: &mut [Option<Cohort>], dirty: &mut Vec<u32>, id: u32, recent: u32) {
+    let cohort = cohorts[id as usize].as_mut().expect("the index names live cohorts");
+    if cohort.in_step.is_empty() {
+        return;
+    }
+    if cohort.window.is_empty() {
+        dirty.push(id);
+    }
+    cohort.window.push(recent);
+}

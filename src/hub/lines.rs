@@ -1,0 +1,159 @@
+//! Encoded event lines of one format, each made at most once.
+//!
+//! An arrival number names one tick for ever, so a line never gets stale: what was encoded for a
+//! flush serves catch-ups and snapshots too, until the arena is full and everything is dropped.
+
+use super::book::Book;
+use super::symbols::Symbols;
+use crate::market::{Channel, SymbolId, Tick, TickBody};
+use crate::wire::{Event, Format, LineEncoder, Names};
+use rustc_hash::FxHashMap;
+use std::ops::Range;
+
+/// The arena is emptied after a flush when it has grown beyond this: some 9,000 lines.
+const ARENA_BYTES_MAX: usize = 1 << 20;
+
+/// A line's place in the arena; empty for "not encoded yet".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    pub fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+#[derive(Debug)]
+pub struct Lines {
+    encoder: LineEncoder,
+    arena: Vec<u8>,
+    /// By index of the book's recent ticks.
+    recent: Vec<Span>,
+    /// By arrival number and snapshot flag, for ticks that are not recent.
+    older: FxHashMap<(u64, bool), Span>,
+}
+
+impl Lines {
+    pub fn new(format: Format) -> Lines {
+        let encoder = LineEncoder::new(format);
+        Lines { encoder, arena: Vec::new(), recent: Vec::new(), older: FxHashMap::default() }
+    }
+
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        &self.arena[span.range()]
+    }
+
+    /// The line of `recent()[index]`.
+    #[inline]
+    pub fn recent(&mut self, book: &Book, index: u32) -> Span {
+        let at = index as usize;
+        if at >= self.recent.len() {
+            self.recent.resize(book.recent().len(), Span::default());
+        }
+        if self.recent[at] == Span::default() {
+            let recent = &book.recent()[at];
+            // The two records of a bar lie side by side.
+            let prices = at.checked_sub(1).map(|before| &book.recent()[before].tick);
+            let event = event(&recent.tick, prices);
+            self.recent[at] = self.encode(&event, false, &book.symbols);
+        }
+        self.recent[at]
+    }
+
+    /// The line of the newest quote or bar of a symbol; `None` where there is none.
+    pub fn latest(
+        &mut self,
+        book: &Book,
+        symbol: u32,
+        channel: Channel,
+        snapshot: bool,
+    ) -> Option<Span> {
+        let arrival = book.latest.arrival(symbol, channel);
+        let event = match channel {
+            Channel::Trades => return None,
+            Channel::Quotes => event(book.latest.quote(symbol)?, None),
+            Channel::Bars => {
+                let bar = book.latest.bar(symbol)?;
+                event(&bar.totals, Some(&bar.prices))
+            }
+        };
+        Some(self.line(book, arrival, snapshot, event))
+    }
+
+    /// The line of the lossless tick at a retained tape position.
+    pub fn tape(&mut self, book: &Book, position: u64) -> Span {
+        let entry = book.tape.at(position);
+        self.line(book, entry.arrival, false, event(&entry.tick, None))
+    }
+
+    /// An announcement that is one session's own; not kept.
+    pub fn gap(&mut self, book: &Book, symbol: u32, from: Option<u64>, to: Option<u64>) -> Span {
+        let channel = Channel::Trades;
+        let event = Event::Gap { symbol: SymbolId(symbol), channel, from, to };
+        self.encode(&event, false, &book.symbols)
+    }
+
+    /// After a flush: the recent ticks are history.
+    pub fn settle(&mut self) {
+        self.recent.clear();
+        if self.arena.len() > ARENA_BYTES_MAX {
+            self.arena.clear();
+            self.older.clear();
+        }
+    }
+
+    fn line(&mut self, book: &Book, arrival: u64, snapshot: bool, event: Event) -> Span {
+        let flushed = book.flushed().0;
+        if arrival > flushed && !snapshot {
+            return self.recent(book, (arrival - flushed - 1) as u32);
+        }
+        if let Some(span) = self.older.get(&(arrival, snapshot)) {
+            return *span;
+        }
+        let span = self.encode(&event, snapshot, &book.symbols);
+        self.older.insert((arrival, snapshot), span);
+        span
+    }
+
+    fn encode(&mut self, event: &Event, snapshot: bool, symbols: &Symbols) -> Span {
+        let start = self.arena.len() as u32;
+        self.encoder.encode(event, snapshot, symbols, &mut self.arena);
+        Span { start, end: self.arena.len() as u32 }
+    }
+}
+
+/// The event of a tick; of a bar `prices` is its first record.
+fn event(tick: &Tick, prices: Option<&Tick>) -> Event {
+    match (tick.body(), prices.map(Tick::body)) {
+        (TickBody::Trade(head, trade), _) => Event::Trade(head, trade),
+        (TickBody::Quote(head, quote), _) => Event::Quote(head, quote),
+        (TickBody::BarTotals(head, totals), Some(TickBody::BarPrices(_, prices))) => {
+            Event::Bar(head, prices, totals)
+        }
+        (TickBody::Lost { symbol, channel, from, to, .. }, _) => {
+            Event::Gap { symbol, channel, from: Some(from), to: Some(to) }
+        }
+        (other, _) => unreachable!("the book keeps market events only, not {other:?}"),
+    }
+}
+
+impl Names for Symbols {
+    fn symbol(&self, id: SymbolId) -> &str {
+        self.name(id.0)
+    }
+
+    fn code(&self, code: u8) -> &str {
+        Symbols::code(self, code)
+    }
+
+    fn conditions(&self, list: u16) -> &str {
+        Symbols::conditions(self, list)
+    }
+}

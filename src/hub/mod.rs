@@ -1,0 +1,222 @@
+//! All the state of one shard: the market's tables, the cohorts, the sessions.
+//!
+//! Pure and deterministic: the same calls give the same bytes. No socket, clock, thread or random
+//! source; `now` is an argument, sockets are slots, and what is to be done with them comes out as
+//! [`Send`]s and [`Effect`]s. The main type is [`Hub`]; its run loop, which the shard drives and
+//! the simulation imitates, is in ten lines:
+//!
+//! ```text
+//! hub.receive(slot, bytes, now)            what sockets gave
+//! hub.tick(&tick)                          what the feed gave, a bounded number
+//! while hub.next_batch(now) {              who is owed something gets it
+//!     results = send each of hub.batch()
+//!     hub.sent(&results, now)
+//! }
+//! hub.timers(now)                          deadlines
+//! for effect in hub.take_effects() { … }   shut, send the rest, drop
+//! sleep until hub.next_ms()
+//! ```
+
+pub mod batch;
+pub mod book;
+mod catchup;
+mod closing;
+pub mod cohort;
+mod commands;
+mod deadlines;
+mod flush;
+pub mod interest;
+mod latest;
+mod lines;
+mod membership;
+mod own;
+mod receive;
+mod sessions;
+pub mod settings;
+pub mod symbols;
+mod tape;
+mod wheel;
+
+pub use batch::{Batch, Effect, Send};
+pub use settings::HubSettings;
+
+use crate::market::{Tick, TickBody};
+use crate::session::{CloseReason, Now, Phase, Place, Session};
+use crate::wire::{Encoding, Format, TimeStyle};
+use book::Book;
+use cohort::Cohorts;
+use flush::Flush;
+use lines::Lines;
+use receive::Decoders;
+use sessions::Sessions;
+use std::collections::VecDeque;
+use wheel::Wheel;
+
+/// What a hub counts, since it began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub ticks_in: u64,
+    /// Items put into frames for clients: one per client and tick.
+    pub items_out: u64,
+    pub frames_cut: u64,
+    pub flushes: u64,
+    pub commands: u64,
+    pub commands_refused: u64,
+    pub opened: u64,
+    pub upgraded: u64,
+    /// By `CloseReason::counter`.
+    pub closed: [u64; CloseReason::ALL.len()],
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Hub {
+    settings: HubSettings,
+    /// Sequence numbers hold within it.
+    epoch: String,
+    book: Book,
+    /// By `Format::index`.
+    lines: [Lines; Format::COUNT],
+    cohorts: Cohorts,
+    sessions: Sessions,
+    decoders: Decoders,
+    flush: Flush,
+    /// Sessions that have something of their own to be composed.
+    queue: VecDeque<u32>,
+    batch: Batch,
+    wheel: Wheel,
+    effects: Vec<Effect>,
+    counters: Counters,
+    /// Sessions that hold a subscription, for feeds that wait for them.
+    subscribed: usize,
+}
+
+impl Hub {
+    pub fn new(settings: HubSettings, epoch: String, now: Now) -> Hub {
+        let formats = [
+            Format { encoding: Encoding::Json, times: TimeStyle::Rfc3339 },
+            Format { encoding: Encoding::Json, times: TimeStyle::Nanos },
+            Format { encoding: Encoding::MessagePack, times: TimeStyle::Rfc3339 },
+            Format { encoding: Encoding::MessagePack, times: TimeStyle::Nanos },
+        ];
+        debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
+        Hub {
+            book: Book::new(settings.tape_ticks),
+            settings,
+            epoch,
+            lines: formats.map(Lines::new),
+            cohorts: Cohorts::default(),
+            sessions: Sessions::default(),
+            decoders: Decoders::new(),
+            flush: Flush::default(),
+            queue: VecDeque::new(),
+            batch: Batch::new(),
+            wheel: Wheel::new(now.ms),
+            effects: Vec::new(),
+            counters: Counters::default(),
+            subscribed: 0,
+        }
+    }
+
+    /// Takes one tick of the feed in. Cohorts note it; nothing is encoded or copied yet.
+    pub fn tick(&mut self, tick: &Tick) {
+        match tick.body() {
+            TickBody::Symbol { id, name, feed } => {
+                self.book.symbols.define(id, name, feed);
+            }
+            TickBody::Code { code, name } => self.book.symbols.define_code(code, name),
+            TickBody::Conditions { list, joined } => {
+                self.book.symbols.define_conditions(list, joined);
+            }
+            TickBody::FeedState { feed, state, .. } => {
+                if self.book.set_feed_state(feed, state) {
+                    self.announce_feed(feed);
+                }
+            }
+            _ => {
+                debug_assert!(!self.flush.is_running(), "a flush sends one moment's state");
+                self.counters.ticks_in += 1;
+                if let Some(entered) = self.book.enter(tick) {
+                    self.cohorts.note(entered.symbol, entered.channel, entered.recent);
+                }
+            }
+        }
+    }
+
+    /// Whether ticks must wait until the next flush is over.
+    pub fn is_full(&self) -> bool {
+        self.flush.is_running() || self.book.is_full()
+    }
+
+    /// What the last `next_batch` asks to be sent.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// What became of the batch's sends, in order: bytes taken, or a negated errno.
+    pub fn sent(&mut self, results: &[i32], now: Now) {
+        debug_assert_eq!(results.len(), self.batch.sends.len());
+        match self.batch.source {
+            batch::Source::Flush => self.flush_sent(results, now),
+            batch::Source::Own => self.own_sent(results, now),
+        }
+    }
+
+    /// Composes the next batch; `false` where nobody is owed anything that can be sent now.
+    ///
+    /// A flush and what sessions get for themselves take turns, so that a flush to very many
+    /// does not hold up answers and pongs.
+    pub fn next_batch(&mut self, now: Now) -> bool {
+        let own_first = self.batch.source == batch::Source::Flush;
+        if own_first && self.next_own() {
+            return true;
+        }
+        self.next_flush(now) || self.next_own()
+    }
+
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub fn session(&self, slot: u32) -> Option<&Session> {
+        self.sessions.at(slot)
+    }
+
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub fn subscribed(&self) -> usize {
+        self.subscribed
+    }
+
+    /// Sessions that are behind their cohorts.
+    pub fn lagging(&self) -> usize {
+        let behind = |(_, s): &(u32, &Session)| matches!(s.place, Place::Behind(_));
+        self.sessions.iter().filter(behind).count()
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub fn settings(&self) -> &HubSettings {
+        &self.settings
+    }
+
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Puts a session into the queue of those that have something of their own to be composed.
+    fn enqueue(&mut self, slot: u32) {
+        if let Some(session) = self.sessions.at_mut(slot)
+            && !session.queued
+            && !session.is_unfinished()
+            && !matches!(session.phase, Phase::Lingering(_) | Phase::Ended(_))
+        {
+            session.queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What one session gets for itself: its answers, then the next frame of its catch-up.
+
+use super::batch::{BATCH_BYTES_MAX, BATCH_SENDS_MAX, Send, Source};
+use super::catchup::compose;
+use super::cohort::Cohort;
+use super::{Effect, Hub};
+use crate::session::{CloseReason, Now, Phase, Place};
+use bytes::Bytes;
+
+impl Hub {
+    /// Composes for sessions in the queue, each once, up to the bounds of a batch.
+    pub(super) fn next_own(&mut self) -> bool {
+        self.batch.source = Source::Own;
+        self.batch.sends.clear();
+        self.batch.own_bytes.clear();
+        // Sessions with nothing to send come into step here and put nothing into the batch.
+        let mut left = self.queue.len();
+        while left > 0
+            && self.batch.sends.len() < BATCH_SENDS_MAX
+            && self.batch.own_bytes.len() < BATCH_BYTES_MAX
+            && let Some(slot) = self.queue.pop_front()
+        {
+            left -= 1;
+            self.compose_own(slot);
+        }
+        !self.batch.sends.is_empty()
+    }
+
+    /// Whether sessions wait to be composed for.
+    pub(super) fn has_own(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    fn compose_own(&mut self, slot: u32) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        session.queued = false;
+        if session.is_unfinished() {
+            return;
+        }
+        let out = &mut self.batch.own_bytes;
+        let start = out.len();
+        if let Some(outgoing) = &mut session.outgoing {
+            out.extend_from_slice(&outgoing.take_personal());
+            session.outgoing = None;
+        }
+        let streaming = session.is_streaming();
+        if let (true, Place::Behind(lag)) = (streaming, &mut session.place) {
+            let cohort = self.cohorts.at(session.cohort).expect("who is behind has a cohort");
+            let key = &cohort.key;
+            let lines = &mut self.lines[key.format.index()];
+            let (interest, encoding) = (&key.interest, key.format.encoding);
+            let mut taken = Vec::new();
+            let composed = compose(&self.book, lines, interest, encoding, lag, &mut taken, out);
+            session.items = session.items.wrapping_add(composed.items);
+            self.counters.items_out += composed.items;
+        }
+        match out.len() {
+            end if end > start => self.batch.sends.push(Send { slot, start, end }),
+            _ => self.composed_all(slot),
+        }
+    }
+
+    pub(super) fn own_sent(&mut self, results: &[i32], now: Now) {
+        for (index, result) in results.iter().enumerate() {
+            let Send { slot, start, end } = self.batch.sends[index];
+            match bytes_taken(*result) {
+                None => self.end(slot, CloseReason::PeerLost, now),
+                Some(taken) if taken == end - start => self.composed_all(slot),
+                Some(taken) => {
+                    let rest = Bytes::copy_from_slice(&self.batch.own_bytes[start + taken..end]);
+                    self.hold_own(slot, rest, now);
+                }
+            }
+        }
+    }
+
+    /// The socket took a part: the session holds the rest, and cannot stay in step.
+    fn hold_own(&mut self, slot: u32, rest: Bytes, now: Now) {
+        if let Some(lag) = self.step_out(slot) {
+            self.sessions.at_mut(slot).expect("just seen").place = Place::Behind(Box::new(lag));
+        }
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        session.outgoing.get_or_insert_default().hold(rest, now.ms);
+        self.effects.push(Effect::SendRest { slot });
+        self.arm(slot, now);
+    }
+
+    /// The unfinished frame of a session, which its socket shall take.
+    pub fn rest(&self, slot: u32) -> Bytes {
+        let outgoing = self.sessions.at(slot).and_then(|s| s.outgoing.as_ref());
+        outgoing.map_or(Bytes::new(), |outgoing| outgoing.unfinished())
+    }
+
+    /// What became of a `SendRest`: bytes taken, or a negated errno.
+    pub fn rest_sent(&mut self, slot: u32, result: i32, now: Now) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        if matches!(session.phase, Phase::Ended(_)) {
+            return;
+        }
+        let Some(taken) = bytes_taken(result) else {
+            return self.end(slot, CloseReason::PeerLost, now);
+        };
+        let Some(outgoing) = &mut session.outgoing else { return };
+        outgoing.progress(taken, now.ms);
+        match outgoing.is_unfinished() {
+            true => self.effects.push(Effect::SendRest { slot }),
+            false => self.enqueue(slot),
+        }
+    }
+
+    /// Everything that was composed for the session is with the kernel.
+    fn composed_all(&mut self, slot: u32) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        match session.phase {
+            Phase::Closing(reason) => {
+                session.phase = Phase::Lingering(reason);
+                match session.peer_ended {
+                    true => self.let_go(slot, false),
+                    false => self.effects.push(Effect::Shut { slot }),
+                }
+            }
+            Phase::Streaming => self.come_into_step(slot),
+            _ => {}
+        }
+    }
+
+    /// Puts a session that is behind by nothing into step, or lets it wait for the flush, or
+    /// composes on.
+    fn come_into_step(&mut self, slot: u32) {
+        let here = self.book.here();
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let Place::Behind(lag) = &mut session.place else { return };
+        if !lag.pending.is_empty() || (lag.mark, lag.cursor) != here {
+            return self.enqueue(slot);
+        }
+        let cohort = self.cohorts.at_mut(session.cohort).expect("who is behind has a cohort");
+        if is_settled(cohort, here) {
+            session.items = session.items.wrapping_sub(cohort.items);
+            session.place = Place::InStep(cohort.in_step.len() as u32);
+            cohort.in_step.push(slot);
+        } else if !lag.waiting {
+            lag.waiting = true;
+            cohort.waiting.push(slot);
+        }
+    }
+}
+
+/// Whether who has everything up to `here` has what the cohort's members in step have.
+fn is_settled(cohort: &Cohort, here: (u64, u64)) -> bool {
+    match &cohort.merged {
+        None => cohort.window.is_empty(),
+        Some(merged) => (merged.lag.mark, merged.lag.cursor) == here,
+    }
+}
+
+/// Bytes that a send took; `None` where the connection is lost. A full socket took nothing.
+pub(super) fn bytes_taken(result: i32) -> Option<usize> {
+    /// Linux error numbers (errno(3)) that mean "not now": EINTR, EAGAIN, ENOMEM, ENOBUFS.
+    const NOT_NOW: [i32; 4] = [4, 11, 12, 105];
+    match usize::try_from(result) {
+        Ok(taken) => Some(taken),
+        Err(_) => NOT_NOW.contains(&-result).then_some(0),
+    }
+}

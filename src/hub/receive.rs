@@ -1,0 +1,168 @@
+//! Bytes from a client: first its upgrade, then its frames.
+
+use super::Hub;
+use crate::limits::{
+    COMMAND_BYTES_MAX, ECHO_BYTES_MAX, PERSONAL_BYTES_MAX, PERSONAL_ECHO_BYTES_MAX,
+};
+use crate::session::{CloseReason, Now, Phase};
+use crate::wire::{
+    DecodeError, DecoderPool, Endpoint, Incoming, Parsed, Upgrade, event, frame, upgrade,
+};
+use std::mem;
+use std::ops::ControlFlow;
+
+impl Hub {
+    /// The socket gave bytes.
+    pub fn receive(&mut self, slot: u32, bytes: &[u8], now: Now) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        session.deadlines.received_at_ms = now.ms;
+        session.deadlines.pinged_at_ms = 0;
+        match &mut session.phase {
+            Phase::Upgrading(head) => {
+                let held = head.take();
+                self.receive_upgrade(slot, held, bytes, now);
+            }
+            Phase::Streaming | Phase::Echoing => self.receive_frames(slot, bytes, now),
+            Phase::Closing(_) | Phase::Lingering(_) | Phase::Ended(_) => {}
+        }
+    }
+
+    fn receive_upgrade(&mut self, slot: u32, held: Option<Box<Vec<u8>>>, bytes: &[u8], now: Now) {
+        let whole = held.map(|mut held| {
+            held.extend_from_slice(bytes);
+            held
+        });
+        let request = whole.as_ref().map_or(bytes, |whole| whole.as_slice());
+        match upgrade::parse(request, self.settings.echo) {
+            Ok(Parsed::Incomplete) => {
+                let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
+                let held = whole.unwrap_or_else(|| Box::new(bytes.to_vec()));
+                session.phase = Phase::Upgrading(Some(held));
+            }
+            Ok(Parsed::Request { upgrade, consumed }) => {
+                self.upgraded(slot, &upgrade, now);
+                let rest = &request[consumed..];
+                if !rest.is_empty() {
+                    self.receive_frames(slot, rest, now);
+                }
+            }
+            Err(refusal) => {
+                let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
+                refusal.response(session.personal());
+                self.end(slot, CloseReason::UpgradeRefused, now);
+            }
+        }
+    }
+
+    fn upgraded(&mut self, slot: u32, upgrade: &Upgrade, now: Now) {
+        self.counters.upgraded += 1;
+        let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
+        session.format = upgrade.format;
+        upgrade.response(session.personal());
+        if upgrade.endpoint == Endpoint::Echo {
+            session.phase = Phase::Echoing;
+        } else {
+            session.phase = Phase::Streaming;
+            let id = format!("{:016x}", session.id);
+            let limits = event::Limits {
+                symbols: self.settings.session_symbols_max,
+                since: crate::limits::SINCE_SYMBOLS_MAX,
+                message_bytes: crate::limits::COMMAND_BYTES_MAX,
+            };
+            let (format, personal) = (session.format, session.personal());
+            event::connected(format, &self.epoch, &id, &limits, personal);
+            self.apply_url(slot, &upgrade.options, now);
+        }
+        self.enqueue(slot);
+        self.arm(slot, now);
+    }
+
+    fn receive_frames(&mut self, slot: u32, bytes: &[u8], now: Now) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let mut decoder = mem::take(&mut session.decoder);
+        let echo = session.phase == Phase::Echoing;
+        // The pool comes back below; a decoder's messages reach all of the hub but it.
+        let mut pool = mem::replace(self.decoders.of(echo), DecoderPool::new(0));
+        let mut replies = Vec::new();
+        let result = decoder.feed(&mut pool, bytes, &mut replies, &mut |incoming, replies| {
+            self.reply(slot, replies);
+            self.message(slot, incoming, now);
+            match self.sessions.at(slot).is_some_and(|s| s.is_listening()) {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
+        *self.decoders.of(echo) = pool;
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        session.decoder = decoder;
+        if session.is_listening() {
+            self.reply(slot, &mut replies);
+            if let Err(error) = result {
+                self.end_with(slot, reason(error), &error.to_string(), now);
+            }
+        }
+    }
+
+    /// Moves what the codec answers to the session's own frames, in order.
+    fn reply(&mut self, slot: u32, replies: &mut Vec<u8>) {
+        if !replies.is_empty()
+            && let Some(session) = self.sessions.at_mut(slot)
+        {
+            session.personal().append(replies);
+            self.enqueue(slot);
+        }
+    }
+
+    fn message(&mut self, slot: u32, incoming: Incoming<'_>, now: Now) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let echo = session.phase == Phase::Echoing;
+        let bound = if echo { PERSONAL_ECHO_BYTES_MAX } else { PERSONAL_BYTES_MAX };
+        if session.outgoing.as_ref().is_some_and(|o| o.personal_bytes() > bound) {
+            return self.end(slot, CloseReason::AnswersUnread, now);
+        }
+        match incoming {
+            Incoming::Close { .. } => self.end(slot, CloseReason::ClientClosed, now),
+            Incoming::Ping | Incoming::Pong => {}
+            Incoming::Text(text) if echo => {
+                frame::write_message(true, text.as_bytes(), session.personal());
+                self.enqueue(slot);
+            }
+            Incoming::Binary(bytes) if echo => {
+                frame::write_message(false, bytes, session.personal());
+                self.enqueue(slot);
+            }
+            Incoming::Text(text) => {
+                self.command(slot, crate::wire::Encoding::Json, text.as_bytes(), now);
+            }
+            Incoming::Binary(bytes) => {
+                self.command(slot, crate::wire::Encoding::MessagePack, bytes, now);
+            }
+        }
+    }
+}
+
+/// Spare decoders; the two endpoints differ in the size of their messages.
+#[derive(Debug)]
+pub(super) struct Decoders {
+    stream: DecoderPool,
+    echo: DecoderPool,
+}
+
+impl Decoders {
+    pub fn new() -> Decoders {
+        let stream = DecoderPool::new(COMMAND_BYTES_MAX);
+        Decoders { stream, echo: DecoderPool::new(ECHO_BYTES_MAX) }
+    }
+
+    fn of(&mut self, echo: bool) -> &mut DecoderPool {
+        if echo { &mut self.echo } else { &mut self.stream }
+    }
+}
+
+fn reason(error: DecodeError) -> CloseReason {
+    match error.close_code() {
+        1007 => CloseReason::BadUtf8,
+        1009 => CloseReason::MessageTooLarge,
+        _ => CloseReason::ProtocolError,
+    }
+}

@@ -1,0 +1,40 @@
+//! What the hub needs of the configuration.
+
+use crate::limits;
+
+/// Times in ms. The defaults are justified where the configuration defines them.
+#[derive(Debug, Clone)]
+pub struct HubSettings {
+    pub tape_ticks: usize,
+    /// Batching window of all cohorts without a rate; 0 flushes every turn.
+    pub flush_ms: u64,
+    pub handshake_ms: u64,
+    pub ping_ms: u64,
+    pub pong_ms: u64,
+    pub write_stall_ms: u64,
+    /// How long a session that is closing may take to end.
+    pub close_ms: u64,
+    /// What a client is told to wait before it comes back, and the random part on top of it.
+    pub retry_ms: u64,
+    pub jitter_ms: u64,
+    pub session_symbols_max: usize,
+    pub echo: bool,
+}
+
+impl Default for HubSettings {
+    fn default() -> HubSettings {
+        HubSettings {
+            tape_ticks: limits::TAPE_TICKS,
+            flush_ms: 0,
+            handshake_ms: 10_000,
+            ping_ms: 45_000,
+            pong_ms: 20_000,
+            write_stall_ms: 15_000,
+            close_ms: 5_000,
+            retry_ms: 1_000,
+            jitter_ms: 5_000,
+            session_symbols_max: limits::SESSION_SYMBOLS_MAX,
+            echo: false,
+        }
+    }
+}

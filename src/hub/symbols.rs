@@ -1,0 +1,167 @@
+//! The names that the hub knows: symbols from feeds and from subscriptions, and the feeds' codes.
+
+use crate::limits::SYMBOLS_MAX;
+use crate::market::{Feed, Name, Symbol, SymbolId};
+use rustc_hash::FxHashMap;
+
+#[derive(Debug)]
+struct Row {
+    /// `None` where the row is free.
+    name: Option<Symbol>,
+    /// The feed that sends it; `None` until it does.
+    feed: Option<Feed>,
+    /// Cohorts that name it.
+    references: u32,
+}
+
+/// Numbers symbols for this hub. A client may name a symbol that no feed has sent yet: it has a
+/// number from then on, and loses it with the last cohort that names it unless a feed came.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    rows: Vec<Row>,
+    free: Vec<u32>,
+    numbers: FxHashMap<Symbol, u32>,
+    /// The hub's number by the ingest thread's.
+    by_id: Vec<u32>,
+    codes: Vec<Option<Name>>,
+    conditions: Vec<Option<Name>>,
+}
+
+impl Symbols {
+    /// One more than the highest number in use.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub fn name(&self, symbol: u32) -> &str {
+        let name = self.rows[symbol as usize].name.as_ref();
+        name.expect("a number is given out for named rows only").as_str()
+    }
+
+    pub fn feed(&self, symbol: u32) -> Option<Feed> {
+        self.rows[symbol as usize].feed
+    }
+
+    /// The number of a name, if it has one.
+    pub fn find(&self, name: &Symbol) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// Gives a name a number; `None` where the table is full of symbols in use.
+    pub fn number(&mut self, name: Symbol) -> Option<u32> {
+        if let Some(number) = self.find(&name) {
+            return Some(number);
+        }
+        let row = Row { name: Some(name), feed: None, references: 0 };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.rows[number as usize] = row;
+                number
+            }
+            None if self.rows.len() < SYMBOLS_MAX => {
+                self.rows.push(row);
+                self.rows.len() as u32 - 1
+            }
+            None => return None,
+        };
+        self.numbers.insert(name, number);
+        Some(number)
+    }
+
+    pub fn acquire(&mut self, symbol: u32) {
+        self.rows[symbol as usize].references += 1;
+    }
+
+    pub fn release(&mut self, symbol: u32) {
+        self.rows[symbol as usize].references -= 1;
+        self.forget_if_unused(symbol);
+    }
+
+    /// Frees a number that nobody names and no feed sends.
+    pub fn forget_if_unused(&mut self, symbol: u32) {
+        let row = &mut self.rows[symbol as usize];
+        if row.references == 0
+            && row.feed.is_none()
+            && let Some(name) = row.name.take()
+        {
+            self.numbers.remove(&name);
+            self.free.push(symbol);
+        }
+    }
+
+    /// A feed's definition. Returns the number; `None` where the table is full, and then the
+    /// symbol's ticks are not for this hub.
+    pub fn define(&mut self, id: SymbolId, name: Symbol, feed: Feed) -> Option<u32> {
+        let number = self.number(name)?;
+        self.rows[number as usize].feed = Some(feed);
+        let at = id.0 as usize;
+        if at >= self.by_id.len() {
+            self.by_id.resize(at + 1, u32::MAX);
+        }
+        self.by_id[at] = number;
+        Some(number)
+    }
+
+    /// The hub's number of a symbol that a feed has defined.
+    #[inline]
+    pub fn by_id(&self, id: SymbolId) -> Option<u32> {
+        self.by_id.get(id.0 as usize).copied().filter(|number| *number != u32::MAX)
+    }
+
+    pub fn define_code(&mut self, code: u8, name: Name) {
+        put(&mut self.codes, usize::from(code), name);
+    }
+
+    pub fn define_conditions(&mut self, list: u16, joined: Name) {
+        put(&mut self.conditions, usize::from(list), joined);
+    }
+
+    /// The text of an exchange or tape code; empty for "absent".
+    pub fn code(&self, code: u8) -> &str {
+        text(&self.codes, usize::from(code))
+    }
+
+    /// Conditions joined by commas; empty for "absent".
+    pub fn conditions(&self, list: u16) -> &str {
+        text(&self.conditions, usize::from(list))
+    }
+}
+
+fn put(table: &mut Vec<Option<Name>>, at: usize, name: Name) {
+    if at >= table.len() {
+        table.resize(at + 1, None);
+    }
+    table[at] = Some(name);
+}
+
+fn text(table: &[Option<Name>], at: usize) -> &str {
+    table.get(at).and_then(Option::as_ref).map_or("", Name::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbol(text: &str) -> Symbol {
+        Symbol::parse(text).expect("a test's symbol is valid")
+    }
+
+    #[test]
+    fn a_number_lives_as_long_as_a_cohort_or_a_feed_needs_it() {
+        let mut symbols = Symbols::default();
+        let wanted = symbols.number(symbol("WANTED")).expect("room");
+        symbols.acquire(wanted);
+        let fed = symbols.define(SymbolId(5), symbol("FED"), Feed(0)).expect("room");
+        assert_eq!((symbols.by_id(SymbolId(5)), symbols.by_id(SymbolId(4))), (Some(fed), None));
+        symbols.acquire(fed);
+        symbols.release(fed);
+        assert_eq!(symbols.find(&symbol("FED")), Some(fed), "a feed sends it");
+        symbols.release(wanted);
+        assert_eq!(symbols.find(&symbol("WANTED")), None);
+        assert_eq!(symbols.number(symbol("NEXT")), Some(wanted), "the number is used again");
+    }
+}
