@@ -29,7 +29,7 @@ impl Hub {
             generation,
             cohort: APART,
             peer,
-            phase: Phase::Upgrading(None),
+            phase: Phase::Upgrading(Vec::new()),
             place: Place::Apart,
             decoder: Decoder::new(),
             outgoing: None,

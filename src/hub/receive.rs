@@ -19,7 +19,7 @@ impl Hub {
         session.deadlines.pinged_at_ms = 0;
         match &mut session.phase {
             Phase::Upgrading(head) => {
-                let held = head.take();
+                let held = mem::take(head);
                 self.receive_upgrade(slot, held, bytes, now);
             }
             Phase::Streaming | Phase::Echoing => self.receive_frames(slot, bytes, now),
@@ -27,17 +27,15 @@ impl Hub {
         }
     }
 
-    fn receive_upgrade(&mut self, slot: u32, held: Option<Box<Vec<u8>>>, bytes: &[u8], now: Now) {
-        let whole = held.map(|mut held| {
+    fn receive_upgrade(&mut self, slot: u32, mut held: Vec<u8>, bytes: &[u8], now: Now) {
+        if !held.is_empty() {
             held.extend_from_slice(bytes);
-            held
-        });
-        let request = whole.as_ref().map_or(bytes, |whole| whole.as_slice());
+        }
+        let request = if held.is_empty() { bytes } else { &held[..] };
         match upgrade::parse(request, self.settings.echo) {
             Ok(Parsed::Incomplete) => {
                 let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
-                let held = whole.unwrap_or_else(|| Box::new(bytes.to_vec()));
-                session.phase = Phase::Upgrading(Some(held));
+                session.phase = Phase::Upgrading(request.to_vec());
             }
             Ok(Parsed::Request { upgrade, consumed }) => {
                 self.upgraded(slot, &upgrade, now);

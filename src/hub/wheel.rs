@@ -48,7 +48,7 @@ impl Wheel {
             // Nothing lies between here and the next entry, so the time between is skipped.
             self.now_ms = self.next_ms().unwrap_or(now_ms).clamp(self.now_ms + 1, now_ms);
             for level in (0..LEVELS).rev() {
-                if level > 0 && self.now_ms % (span_ms(level) >> 8) != 0 {
+                if level > 0 && !self.now_ms.is_multiple_of(span_ms(level) >> 8) {
                     continue;
                 }
                 self.empty(level, due);

@@ -75,9 +75,9 @@ mod tests {
         let mut outgoing = Outgoing::default();
         outgoing.hold(Bytes::from_static(b"frame"), 10);
         outgoing.progress(0, 20);
-        assert_eq!((outgoing.unfinished(), outgoing.progress_at_ms), (&b"frame"[..], 10));
+        assert_eq!((outgoing.unfinished(), outgoing.progress_at_ms), (Bytes::from("frame"), 10));
         outgoing.progress(3, 30);
-        assert_eq!((outgoing.unfinished(), outgoing.progress_at_ms), (&b"me"[..], 30));
+        assert_eq!((outgoing.unfinished(), outgoing.progress_at_ms), (Bytes::from("me"), 30));
         outgoing.personal().extend(b"pong");
         outgoing.progress(2, 40);
         assert!(!outgoing.is_unfinished() && !outgoing.is_empty());

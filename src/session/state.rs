@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Its HTTP request is awaited; holds what has come of it, where it did not come at once.
-    Upgrading(Option<Box<Vec<u8>>>),
+    Upgrading(Vec<u8>),
     /// Subscribes and is sent the market.
     Streaming,
     /// Gets its own messages back (`/echo`).
