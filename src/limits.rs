@@ -41,6 +41,41 @@ pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
 /// One message on `/echo`, in bytes.
 pub const ECHO_BYTES_MAX: usize = 1024 * 1024;
 
+/// How deep the arrays and objects of a MessagePack command may nest: ours need three. JSON has
+/// its parser's own limit of 128. Both keep a hostile command off the stack's end.
+pub const COMMAND_DEPTH_MAX: usize = 16;
+
+/// The text `id` of a command, in bytes: it is given back, so it bounds what an answer repeats.
+pub const MESSAGE_ID_BYTES_MAX: usize = 64;
+
+/// How much of a peer's own text an error message repeats, in bytes.
+pub const QUOTE_BYTES_MAX: usize = 160;
+
+/// Reason of a Close frame, in bytes (RFC 6455, section 5.5: 125 for the payload, 2 for the code).
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// Pongs that one piece of received bytes may ask for one by one; of what comes after them only
+/// the newest ping is answered (RFC 6455, section 5.5.3), so a flood of pings makes no flood.
+/// Sixteen, because conformance suites send ten at once and count the answers.
+pub const PONGS_PER_READ_MAX: usize = 16;
+
+/// Read buffer of a frame decoder, in bytes. It is copied to from memory, so a small one costs
+/// little, and it is what a session holds while a frame is unfinished.
+pub const DECODER_BUFFER_BYTES: usize = 1024;
+
+/// Decoders that a shard keeps for the next received bytes. One is in use at a time; more come
+/// back when sessions that were in the middle of a message end it.
+pub const DECODER_SPARES_MAX: usize = 16;
+
+/// `max_hz`, in thousandths of a hertz: 0.1 to 1000 Hz. A slower timer would look like a dead
+/// feed, a faster one than the flush does nothing.
+pub const RATE_MILLIHERTZ_MIN: u32 = 100;
+pub const RATE_MILLIHERTZ_MAX: u32 = 1_000_000;
+
+/// Interval of the heartbeats that a client asks for: ten a second to one an hour.
+pub const HEARTBEAT_MS_MIN: u32 = 100;
+pub const HEARTBEAT_MS_MAX: u32 = 3_600_000;
+
 /// Symbols that one session may name in all its channels together (error 405 above it).
 pub const SESSION_SYMBOLS_MAX: usize = 20_000;
 
