@@ -3,5 +3,4 @@
 pub mod hub;
 pub mod limits;
 pub mod market;
-pub mod session;
 pub mod wire;
