@@ -3,4 +3,5 @@
 pub mod hub;
 pub mod limits;
 pub mod market;
+pub mod session;
 pub mod wire;
