@@ -1,7 +1,11 @@
 //! What comes out of the ring, and the 64 bits by which an entry finds its way back.
 
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use io_uring::cqueue;
+
 use super::BufferId;
-use std::os::fd::OwnedFd;
+use super::buffers::Buffers;
 
 /// A connection, as the ring names it: a slot of the shard's table and the slot's generation, so
 /// that a late completion for an earlier tenant of the slot is told apart.
@@ -42,6 +46,38 @@ pub enum Completion {
     Timeout,
 }
 
+impl Completion {
+    pub(super) fn of_accept(entry: &cqueue::Entry) -> Completion {
+        let more = cqueue::more(entry.flags());
+        match -entry.result() {
+            libc::ECANCELED => Completion::AcceptEnded,
+            errno @ 1.. => Completion::AcceptFailed { errno, more },
+            // SAFETY: the kernel has just made this descriptor for us and tells of it once.
+            _ => Completion::Accepted { fd: unsafe { OwnedFd::from_raw_fd(entry.result()) }, more },
+        }
+    }
+
+    pub(super) fn of_receive(
+        token: Token,
+        entry: &cqueue::Entry,
+        pool: &mut Buffers,
+    ) -> Completion {
+        let length = u32::try_from(entry.result()).unwrap_or(0);
+        let buffer = cqueue::buffer_select(entry.flags()).map(|id| pool.lend(id, length));
+        let end = match (-entry.result(), buffer) {
+            (..0, Some(buffer)) => {
+                let more = cqueue::more(entry.flags());
+                return Completion::Received { token, buffer, more };
+            }
+            (errno, unused) => {
+                unused.into_iter().for_each(|buffer| pool.give_back(buffer));
+                End::of_errno(errno)
+            }
+        };
+        Completion::ReceiveEnded { token, end }
+    }
+}
+
 /// Why a receive ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
@@ -52,6 +88,17 @@ pub enum End {
     Cancelled,
     /// The errno, for example `ECONNRESET`, or `ETIMEDOUT` for a peer that has died.
     Failed(i32),
+}
+
+impl End {
+    fn of_errno(errno: i32) -> End {
+        match errno {
+            0 => End::Eof,
+            libc::ENOBUFS => End::NoBuffers,
+            libc::ECANCELED => End::Cancelled,
+            errno => End::Failed(errno),
+        }
+    }
 }
 
 /// The kind of an entry: the top eight bits of its user data.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::buffers::{self, Buffers};
 use super::completion::Operation;
-use super::{BufferId, Completion, End, RingError, Token, probe};
+use super::{BufferId, Completion, RingError, Token, probe};
 use crate::limits::{
     RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES, SENDS_PER_CHUNK,
 };
@@ -304,17 +304,13 @@ impl SocketRing {
 
     fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
         let (operation, token) = Operation::parse(entry.user_data());
-        let more = cqueue::more(entry.flags());
-        let result = entry.result();
         match operation {
-            Operation::Accept => Some(accepted(result, more)),
-            Operation::Receive => Some(self.received(token, entry)),
+            Operation::Accept => Some(Completion::of_accept(entry)),
+            Operation::Receive => Some(Completion::of_receive(token, entry, &mut self.buffers)),
             Operation::SendRest => {
                 self.frames.remove(&entry.user_data());
-                Some(Completion::Sent {
-                    token,
-                    result: usize::try_from(result).map_err(|_| -result),
-                })
+                let result = usize::try_from(entry.result()).map_err(|_| -entry.result());
+                Some(Completion::Sent { token, result })
             }
             Operation::Timeout => {
                 self.armed_ns = None;
@@ -323,37 +319,6 @@ impl SocketRing {
             Operation::Silent => None,
             Operation::SendNow => unreachable!("send_now takes all its results itself"),
         }
-    }
-
-    fn received(&mut self, token: Token, entry: &cqueue::Entry) -> Completion {
-        let result = entry.result();
-        let length = u32::try_from(result).unwrap_or(0);
-        let buffer = cqueue::buffer_select(entry.flags()).map(|id| self.buffers.lend(id, length));
-        let end = match (result, buffer) {
-            (1.., Some(buffer)) => {
-                let more = cqueue::more(entry.flags());
-                return Completion::Received { token, buffer, more };
-            }
-            (_, unused) => {
-                unused.into_iter().for_each(|buffer| self.buffers.give_back(buffer));
-                match -result {
-                    0 => End::Eof,
-                    libc::ENOBUFS => End::NoBuffers,
-                    libc::ECANCELED => End::Cancelled,
-                    errno => End::Failed(errno),
-                }
-            }
-        };
-        Completion::ReceiveEnded { token, end }
-    }
-}
-
-fn accepted(result: i32, more: bool) -> Completion {
-    match -result {
-        libc::ECANCELED => Completion::AcceptEnded,
-        errno @ 1.. => Completion::AcceptFailed { errno, more },
-        // SAFETY: the kernel has just made this descriptor for us and tells of it once.
-        _ => Completion::Accepted { fd: unsafe { OwnedFd::from_raw_fd(result) }, more },
     }
 }
 

@@ -117,3 +117,25 @@ fn the_any_address_of_ipv6_serves_both_families() {
     }
     assert!(listeners[0].as_fd().as_raw_fd() >= 0);
 }
+
+/// What a peer that stops reading makes the kernel hold on our side, from `SO_MEMINFO`, which is
+/// what `ss -m` shows as skmem. With the bytes of a session it must stay below 100 KiB.
+#[test]
+fn a_peer_that_does_not_read_costs_less_than_its_budget() {
+    let listener = listen(loopback(), 1, &SocketOptions::default()).expect("listens").remove(0);
+    let peer = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    peer.set_recv_buffer_size(8192).expect("before the connect");
+    peer.connect(&address_of(&listener).into()).expect("connects");
+    let (mut accepted, _) = TcpListener::from(listener).accept().expect("accepts");
+    accepted.set_nonblocking(true).expect("a socket");
+    while accepted.write(&[1; 5_500]).is_ok() {}
+    let mut memory = [0u32; 9];
+    let mut size = size_of_val(&memory) as u32;
+    let (fd, level, name) = (accepted.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO);
+    // SAFETY: the buffer is valid for `size` bytes.
+    let got = unsafe { libc::getsockopt(fd, level, name, memory.as_mut_ptr().cast(), &mut size) };
+    assert_eq!(got, 0);
+    // Received, allocated ahead, and queued to send.
+    let bytes = memory[0] + memory[4] + memory[5];
+    assert!(bytes < 64 * 1024, "{bytes} bytes: {memory:?}");
+}
