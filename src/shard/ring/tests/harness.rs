@@ -26,16 +26,33 @@ impl Rig {
         Rig { ring, bell, listener, address }
     }
 
-    /// Sleeps as a shard does: blocked in a read of the eventfd.
+    /// Sleeps as a shard does, until the eventfd rings.
     pub fn sleep(&self, until: Instant) {
-        let left = until.saturating_duration_since(Instant::now()).as_millis() as i32;
-        let mut poll = libc::pollfd { fd: self.bell.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one valid pollfd.
-        assert_eq!(unsafe { libc::poll(&mut poll, 1, left) }, 1, "no wake-up before the deadline");
+        let left = until.saturating_duration_since(Instant::now());
+        assert!(self.bell_rings_within(left), "no wake-up before the deadline");
         let mut count = [0u8; 8];
         // SAFETY: eight bytes, as eventfd(2) wants.
-        let read = unsafe { libc::read(poll.fd, count.as_mut_ptr().cast(), 8) };
+        let read = unsafe { libc::read(self.bell.as_raw_fd(), count.as_mut_ptr().cast(), 8) };
         assert_eq!(read, 8);
+    }
+
+    pub fn bell_rings(&self) -> bool {
+        self.bell_rings_within(Duration::ZERO)
+    }
+
+    fn bell_rings_within(&self, time: Duration) -> bool {
+        let mut poll = libc::pollfd { fd: self.bell.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid pollfd.
+        unsafe { libc::poll(&mut poll, 1, time.as_millis() as i32) == 1 }
+    }
+
+    /// Submits what is queued, checks that nothing is to be told, and silences the bell.
+    pub fn quieten(&mut self) {
+        let mut out = Vec::new();
+        assert!(!self.ring.collect(10, &mut out) && out.is_empty(), "{out:?}");
+        if self.bell_rings() {
+            self.sleep(Instant::now());
+        }
     }
 
     /// Collects, three at a time, until `enough` says so.
