@@ -31,7 +31,7 @@ fn main() {
     let bell = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
     let mut ring = SocketRing::new(RingSettings::default(), bell).expect("io_uring");
     let payload = vec![b'x'; PAYLOAD_BYTES];
-    let chunks = [64, 256, 512].map(|chunk: usize| chunk.min(SENDS_PER_CHUNK));
+    let chunks = [SENDS_PER_CHUNK / 4, SENDS_PER_CHUNK];
     // The first sends to a socket find its buffers and its window small.
     served.measure(rounds, |fds| send_plainly(fds, &payload));
     for repetition in 0..REPETITIONS {
