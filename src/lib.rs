@@ -5,3 +5,4 @@ pub mod limits;
 pub mod market;
 pub mod session;
 pub mod wire;
+pub mod shard;

@@ -107,6 +107,22 @@ pub const STRIKES_MAX: u16 = 50;
 /// Longest line of a feed, in bytes; a longer one is a bad line.
 pub const FEED_LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Submissions that a shard's ring queues before it enters the kernel (64 bytes each).
+pub const RING_ENTRIES: u32 = 1024;
+
+/// Completions that a shard's ring holds (16 bytes each: 512 KiB). The kernel keeps more, at the
+/// price of an allocation for each: enough for every connection of a full shard to speak at once.
+pub const RING_COMPLETIONS: u32 = 32 * 1024;
+
+/// Receive buffers of a shard, which all its connections share: 2 MiB at most. A command of
+/// ordinary length fits one; a buffer is lent only while its bytes are read.
+pub const RECEIVE_BUFFERS: u16 = 1024;
+pub const RECEIVE_BUFFER_BYTES: u32 = 2048;
+
+/// Sends of a flush between two looks at the completions: about 1 ms at 4.6 us each, which is
+/// what a flush may delay an accept, a pong or a tick.
+pub const SENDS_PER_CHUNK: usize = 256;
+
 const _: () = assert!(
     FRAME_PAYLOAD_BYTES_MAX <= u16::MAX as usize,
     "a server frame's length must fit the two-byte form, so that its header is 2 or 4 bytes"
@@ -117,3 +133,11 @@ const _: () = assert!(
 );
 const _: () =
     assert!(ECHO_BYTES_MAX > COMMAND_BYTES_MAX, "echo is the one place for large messages");
+const _: () = assert!(
+    SENDS_PER_CHUNK <= RING_ENTRIES as usize && RING_ENTRIES * 2 <= RING_COMPLETIONS,
+    "a chunk is submitted at once, and what is submitted at once must find room to complete"
+);
+const _: () = assert!(
+    RECEIVE_BUFFERS.is_power_of_two() && RECEIVE_BUFFERS <= 1 << 15,
+    "io_uring_register_buf_ring(3)"
+);
