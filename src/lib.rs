@@ -1,4 +1,5 @@
 //! Tapecast: one market data feed in, very many WebSocket subscribers out.
 
+pub mod feed;
 pub mod limits;
 pub mod market;
