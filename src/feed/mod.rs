@@ -6,10 +6,14 @@
 //! offers these to every shard through an [`Outlet`] and an [`Inlet`]. Must not know shards,
 //! sessions, encodings for clients, nor what a shard does with a tick.
 
+pub mod bars;
 pub mod bell;
 pub mod inlet;
+pub mod numbering;
 pub mod outlet;
 
+pub use bars::Bars;
 pub use bell::Bell;
 pub use inlet::Inlet;
+pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};

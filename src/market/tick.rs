@@ -292,15 +292,13 @@ impl Tick {
 
     fn event(kind: Kind, head: Head, words: [i64; 4]) -> Tick {
         Tick {
-            kind,
             scales: head.price_scale | head.size_scale << 4,
-            code_a: 0,
-            code_b: 0,
             symbol: head.symbol.0,
             seq: head.seq,
             event_ns: head.event_ns,
             ingest_ns: head.ingest_ns,
             words,
+            ..Tick::blank(kind)
         }
     }
 

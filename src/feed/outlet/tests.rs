@@ -199,7 +199,9 @@ fn run(seed: u64) -> (Vec<[u64; 3]>, Narrow) {
             }
             85..97 => {
                 counts[2] += 1;
-                bar(symbol, counts[2]).map(|tick| outlet.offer(tick, &mut queue));
+                for tick in bar(symbol, counts[2]) {
+                    outlet.offer(tick, &mut queue);
+                }
             }
             _ if !with_code => {
                 with_code = true;
