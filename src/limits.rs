@@ -57,6 +57,14 @@ pub const TAPE_TICKS_MAX: usize = 16 * 1024 * 1024;
 /// Longest line of a feed, in bytes; a longer one is a bad line.
 pub const FEED_LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
+pub const FEEDS_MAX: usize = 16;
+
+/// Most records a second, or in one burst, that a synthetic feed may be asked for: far above what
+/// one ingest thread can make, so that a typo is told from a load.
+pub const FEED_RATE_MAX: u32 = 10_000_000;
+
+const _: () = assert!(FEEDS_MAX <= u8::MAX as usize, "a feed's number is one byte in a tick");
 const _: () = assert!(
     FRAME_PAYLOAD_BYTES_MAX <= u16::MAX as usize,
     "a server frame's length must fit the two-byte form, so that its header is 2 or 4 bytes"

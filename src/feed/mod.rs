@@ -9,11 +9,22 @@
 pub mod bars;
 pub mod bell;
 pub mod inlet;
+mod line_records;
+mod lines;
+mod log_limit;
 pub mod numbering;
 pub mod outlet;
+mod replay;
+pub mod source;
+pub mod spec;
+mod stdin;
+mod synthetic;
+mod tickers;
 
 pub use bars::Bars;
 pub use bell::Bell;
 pub use inlet::Inlet;
 pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};
+pub use source::{Next, Source, Subscribed};
+pub use spec::{FeedOpenError, FeedSpec, SpecError};
