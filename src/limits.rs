@@ -123,6 +123,14 @@ pub const RECEIVE_BUFFER_BYTES: u32 = 2048;
 /// what a flush may delay an accept, a pong or a tick.
 pub const SENDS_PER_CHUNK: usize = 256;
 
+/// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
+pub const FEEDS_MAX: usize = 16;
+
+/// Most records a second, or in one burst, that a synthetic feed may be asked for: far above what
+/// one ingest thread can make, so that a typo is told from a load.
+pub const FEED_RATE_MAX: u32 = 10_000_000;
+
+const _: () = assert!(FEEDS_MAX <= u8::MAX as usize, "a feed's number is one byte in a tick");
 const _: () = assert!(
     FRAME_PAYLOAD_BYTES_MAX <= u16::MAX as usize,
     "a server frame's length must fit the two-byte form, so that its header is 2 or 4 bytes"

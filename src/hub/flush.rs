@@ -5,11 +5,11 @@
 //! between two chunks: `Active::next` splits the member list into those still to be served (before
 //! it) and those who were served or need nothing (from it on).
 
-use super::batch::{BATCH_SENDS_MAX, Send, Source};
+use super::batch::{Send, Source};
 use super::catchup::compose;
 use super::cohort::Cohort;
 use super::{Effect, Hub};
-use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
+use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, SENDS_PER_CHUNK};
 use crate::market::Channel;
 use crate::session::{CloseReason, Lag, Now, Place};
 use crate::wire::{Format, frame};
@@ -111,7 +111,7 @@ impl Hub {
                 let members = cohort.map_or(&[][..], |c| &c.in_step[..active.next]);
                 let end = active.frames.last().map_or(0, |f| f.bytes);
                 if !members.is_empty() && end > 0 {
-                    let from = members.len().saturating_sub(BATCH_SENDS_MAX);
+                    let from = members.len().saturating_sub(SENDS_PER_CHUNK);
                     let sends = members[from..].iter();
                     self.batch.sends.clear();
                     self.batch.sends.extend(sends.map(|slot| Send { slot: *slot, start: 0, end }));

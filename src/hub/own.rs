@@ -1,9 +1,10 @@
 //! What one session gets for itself: its answers, then the next frame of its catch-up.
 
-use super::batch::{BATCH_BYTES_MAX, BATCH_SENDS_MAX, Send, Source};
+use super::batch::{BATCH_BYTES_MAX, Send, Source};
 use super::catchup::compose;
 use super::cohort::Cohort;
 use super::{Effect, Hub};
+use crate::limits::SENDS_PER_CHUNK;
 use crate::session::{CloseReason, Now, Phase, Place};
 use bytes::Bytes;
 
@@ -16,7 +17,7 @@ impl Hub {
         // Sessions with nothing to send come into step here and put nothing into the batch.
         let mut left = self.queue.len();
         while left > 0
-            && self.batch.sends.len() < BATCH_SENDS_MAX
+            && self.batch.sends.len() < SENDS_PER_CHUNK
             && self.batch.own_bytes.len() < BATCH_BYTES_MAX
             && let Some(slot) = self.queue.pop_front()
         {

@@ -5,12 +5,14 @@
 
 pub mod channel;
 pub mod decimal;
+pub mod name;
 pub mod record;
 pub mod symbol;
 pub mod tick;
 
 pub use channel::{Channel, ChannelSet, FeedState};
 pub use decimal::Decimal;
+pub use name::Name;
 pub use record::{Record, RecordBody, RecordError};
 pub use symbol::{Symbol, SymbolError};
-pub use tick::{BarPrices, BarTotals, Feed, Head, Name, Quote, SymbolId, Tick, TickBody, Trade};
+pub use tick::{BarPrices, BarTotals, Feed, Head, Quote, SymbolId, Tick, TickBody, Trade};

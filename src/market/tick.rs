@@ -4,7 +4,7 @@
 //! counts, so nothing of one core's memory is kept alive by another. What does not fit 64 bytes
 //! travels in several ticks (bars) or once, as a definition (names).
 
-use super::{Channel, Decimal, FeedState, Symbol};
+use super::{Channel, Decimal, FeedState, Name, Symbol};
 use crate::limits::NAME_BYTES_MAX;
 
 /// Number of a symbol, given by the ingest thread in order of first appearance, from 0.
@@ -108,33 +108,6 @@ pub enum TickBody {
         state: FeedState,
         last_ns: i64,
     },
-}
-
-/// A short text in a definition: at most [`NAME_BYTES_MAX`] bytes of UTF-8.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Name {
-    bytes: [u8; NAME_BYTES_MAX],
-    length: u8,
-}
-
-impl Name {
-    /// `None` where the text is longer than [`NAME_BYTES_MAX`].
-    pub fn new(text: &str) -> Option<Name> {
-        let mut bytes = [0; NAME_BYTES_MAX];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Some(Name { bytes, length: text.len() as u8 })
-    }
-
-    pub fn as_str(&self) -> &str {
-        let bytes = &self.bytes[..self.length as usize];
-        std::str::from_utf8(bytes).expect("a name is made from a str only")
-    }
-}
-
-impl std::fmt::Debug for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.as_str())
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -265,6 +238,12 @@ impl Tick {
         }
     }
 
+    /// Whether it gives a symbol, code or condition list its meaning: what must come before use.
+    #[inline]
+    pub fn is_definition(&self) -> bool {
+        matches!(self.kind, Kind::Symbol | Kind::Code | Kind::Conditions)
+    }
+
     /// The symbol of a market event or a loss; meaningless for the other kinds.
     #[inline]
     pub fn symbol(&self) -> SymbolId {
@@ -337,15 +316,13 @@ impl Tick {
 
     fn event(kind: Kind, head: Head, words: [i64; 4]) -> Tick {
         Tick {
-            kind,
             scales: head.price_scale | head.size_scale << 4,
-            code_a: 0,
-            code_b: 0,
             symbol: head.symbol.0,
             seq: head.seq,
             event_ns: head.event_ns,
             ingest_ns: head.ingest_ns,
             words,
+            ..Tick::blank(kind)
         }
     }
 
@@ -354,8 +331,9 @@ impl Tick {
     }
 
     fn named(kind: Kind, name: Name) -> Tick {
-        let mut tick = Tick { seq: u64::from(name.length), ..Tick::blank(kind) };
-        for (word, bytes) in tick.words.iter_mut().zip(name.bytes.chunks_exact(8)) {
+        let (bytes, length) = name.into_parts();
+        let mut tick = Tick { seq: u64::from(length), ..Tick::blank(kind) };
+        for (word, bytes) in tick.words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = i64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
         }
         tick
@@ -366,7 +344,7 @@ impl Tick {
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
-        Name { bytes, length: self.seq as u8 }
+        Name::from_parts(bytes, self.seq as u8)
     }
 }
 
