@@ -1,5 +1,6 @@
 //! Tapecast: one market data feed in, very many WebSocket subscribers out.
 
+pub mod config;
 pub mod feed;
 pub mod hub;
 pub mod limits;

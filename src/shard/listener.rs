@@ -7,58 +7,8 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use crate::config::SocketOptions;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-
-/// Set once on the listening socket and inherited by each accepted one (tested below), so that
-/// tuning costs no call per connection. `TCP_NODELAY` is always on: a frame is sent whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketOptions {
-    /// `TCP_USER_TIMEOUT` (tcp(7)): ends a peer that acknowledges nothing, or keeps its window at
-    /// zero, for so long.
-    pub user_timeout_ms: u32,
-    /// `SO_SNDBUF` (socket(7)); the kernel doubles it and counts its own overhead against it.
-    pub send_buffer_bytes: u32,
-    /// `SO_RCVBUF`, doubled likewise.
-    pub receive_buffer_bytes: u32,
-    /// `TCP_NOTSENT_LOWAT`: a socket with so much unsent takes no more.
-    pub notsent_lowat_bytes: u32,
-    pub keepalive_idle_s: u32,
-    pub keepalive_interval_s: u32,
-    pub keepalive_count: u32,
-    /// Connections that wait for their accept, per shard.
-    pub backlog: u32,
-}
-
-impl Default for SocketOptions {
-    fn default() -> SocketOptions {
-        SocketOptions {
-            // Several retransmissions on a slow path, and a short stop of a laptop's radio, but
-            // not a subscriber who has left the building.
-            user_timeout_ms: 10_000,
-            // The hard bound: 96 KiB with the doubling, whatever a peer does. Not 32: loopback's
-            // segments are 64 KiB, and where the buffer holds only one of them the sender waits
-            // 40 ms for its delayed acknowledgement each time (2 MB/s measured, not 4 GB/s).
-            send_buffer_bytes: 48 * 1024,
-            // A peer whose receive is stopped for its rate fills this (27 to 31 KiB measured), and
-            // no session accounts for it. Commands are small, and 500 MB/s still come through;
-            // left alone, it starts at 128 KiB and grows to 6 MiB.
-            receive_buffer_bytes: 16 * 1024,
-            // One frame of 32 KiB. This also bounds what send takes, so a peer that stops reading
-            // costs the kernel this and what it has not acknowledged: 36 KiB measured with a
-            // receive buffer of 8 KiB, 36 to 56 with the default. Half of it would hold 20 to 48,
-            // and cut large frames for clients that keep up.
-            notsent_lowat_bytes: 32 * 1024,
-            // Only for connections that are silent in both directions: pings come sooner, and
-            // this is for the time before the upgrade and where pings are turned off.
-            keepalive_idle_s: 30,
-            keepalive_interval_s: 10,
-            keepalive_count: 3,
-            // Ten thousand reconnects at once on a few shards; the kernel caps it at
-            // net.core.somaxconn, 4,096 since Linux 5.4.
-            backlog: 4096,
-        }
-    }
-}
 
 /// Why the server does not listen.
 #[derive(Debug, thiserror::Error)]

@@ -1,17 +1,26 @@
-//! One shard's contact with the kernel: the listening sockets, and the ring that moves all bytes.
+//! One shard: a thread on a core with its listening socket, its ring and its hub.
 //!
-//! The only folder that knows io_uring. Must not know the protocol: to it, a frame is bytes and a
-//! client is a [`Token`]. The main type is [`SocketRing`].
+//! The only folder that knows io_uring and glommio. Must not know the protocol: to it, a frame is
+//! bytes and a client is a slot of the hub. The main types are [`SocketRing`], which moves all
+//! bytes, the turn that drives hub and ring, and [`ShardHandle`], a shard from outside.
 
 pub mod buffers;
+mod clock;
 pub mod completion;
+mod connections;
+mod counters;
 pub mod listener;
+mod mailbox;
 pub mod probe;
 pub mod ring;
 pub mod socket;
+mod turn;
+mod worker;
 
 pub use buffers::BufferId;
 pub use completion::{Completion, End, Token};
-pub use listener::{ListenError, SocketOptions, listen};
+pub use counters::ShardCounters;
+pub use listener::{ListenError, listen};
 pub use probe::{RingError, probe};
 pub use ring::{RingSettings, SendNow, SocketRing};
+pub use worker::{ShardError, ShardHandle, ShardSettings};
