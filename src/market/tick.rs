@@ -276,12 +276,12 @@ impl Tick {
     }
 
     fn blank(kind: Kind) -> Tick {
-        let (code_a, code_b, words) = (0, 0, [0; 4]);
+        let words = [0; 4];
         Tick {
             kind,
             scales: 0,
-            code_a,
-            code_b,
+            code_a: 0,
+            code_b: 0,
             symbol: 0,
             seq: 0,
             event_ns: 0,
