@@ -371,7 +371,6 @@ mod tests {
             tape: 8,
             conditions: u16::MAX,
         };
-        let long = "X".repeat(NAME_BYTES_MAX);
         let bodies = [
             TickBody::Trade(head, trade),
             TickBody::Trade(head, Trade { id: None, ..trade }),
@@ -387,7 +386,7 @@ mod tests {
             },
             TickBody::Symbol {
                 id: SymbolId(4),
-                name: Symbol::parse(&long).expect("32 bytes fit"),
+                name: Symbol::parse(&"X".repeat(NAME_BYTES_MAX)).expect("32 bytes fit"),
                 feed: Feed(2),
             },
             TickBody::Code { code: 1, name: Name::new("é").expect("short") },
