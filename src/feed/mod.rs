@@ -8,6 +8,8 @@
 
 pub mod bars;
 pub mod bell;
+mod feed_run;
+pub mod ingest;
 pub mod inlet;
 mod line_records;
 mod lines;
@@ -23,6 +25,8 @@ mod tickers;
 
 pub use bars::Bars;
 pub use bell::Bell;
+pub use feed_run::FeedCounters;
+pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters};
 pub use inlet::Inlet;
 pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};

@@ -55,9 +55,8 @@ impl Replay {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
                 let (path, line) = (self.spec.path.display(), self.text.lines.number());
-                return Err(format!(
-                    "cannot read {path} after line {line}: {error}; the file is damaged or cut short"
-                ));
+                let cure = "the file is damaged or cut short; copy it again";
+                return Err(format!("cannot read {path} after line {line}: {error}; {cure}"));
             }
         }
         Ok(())

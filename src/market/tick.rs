@@ -300,12 +300,12 @@ impl Tick {
     }
 
     fn blank(kind: Kind) -> Tick {
-        let (code_a, code_b, words) = (0, 0, [0; 4]);
+        let words = [0; 4];
         Tick {
             kind,
             scales: 0,
-            code_a,
-            code_b,
+            code_a: 0,
+            code_b: 0,
             symbol: 0,
             seq: 0,
             event_ns: 0,
@@ -395,7 +395,6 @@ mod tests {
             tape: 8,
             conditions: u16::MAX,
         };
-        let long = "X".repeat(NAME_BYTES_MAX);
         let bodies = [
             TickBody::Trade(head, trade),
             TickBody::Trade(head, Trade { id: None, ..trade }),
@@ -411,7 +410,7 @@ mod tests {
             },
             TickBody::Symbol {
                 id: SymbolId(4),
-                name: Symbol::parse(&long).expect("32 bytes fit"),
+                name: Symbol::parse(&"X".repeat(NAME_BYTES_MAX)).expect("32 bytes fit"),
                 feed: Feed(2),
             },
             TickBody::Code { code: 1, name: Name::new("é").expect("short") },
