@@ -6,7 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use bytes::Bytes;
-use tapecast::shard::{Completion, RingSettings, SocketOptions, SocketRing, Token, listen};
+use tapecast::config::SocketOptions;
+use tapecast::shard::{Completion, RingSettings, SocketRing, Token, listen};
 
 #[test]
 fn a_ring_that_ends_in_the_middle_of_everything_leaks_nothing() {

@@ -3,7 +3,7 @@
 use crate::hub::Hub;
 use crate::session::CloseReason;
 use crossbeam::utils::CachePadded;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Relaxed stores once a turn; whoever reads sees one moment or the next.
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ struct Published {
     ticks_in: AtomicU64,
     items_out: AtomicU64,
     turns: AtomicU64,
+    /// The shard's thread has ended, by a drain or by a panic.
+    ended: AtomicBool,
     opened: AtomicU64,
     closed: [AtomicU64; CloseReason::ALL.len()],
 }
@@ -35,6 +37,14 @@ impl ShardCounters {
         for (to, value) in line.closed.iter().zip(counters.closed) {
             set(to, value);
         }
+    }
+
+    pub(super) fn mark_ended(&self) {
+        self.line.ended.store(true, Ordering::Release);
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.line.ended.load(Ordering::Acquire)
     }
 
     pub fn sessions(&self) -> u64 {

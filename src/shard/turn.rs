@@ -112,7 +112,7 @@ impl Shard {
             batches += 1;
         }
         self.hub.timers(now);
-        self.take_effects(now);
+        self.take_effects();
         if let Accepting::Paused(until_ms) = self.accepting
             && until_ms <= now.ms
         {
@@ -157,7 +157,7 @@ impl Shard {
         for token in std::mem::take(&mut self.unarmed) {
             self.arm_receive(token);
         }
-        self.take_effects(now);
+        self.take_effects();
         more
     }
 
@@ -265,10 +265,10 @@ impl Shard {
         }
         self.ring.send_now(&self.sends, batch.bytes(), &mut self.results);
         self.hub.sent(&self.results, now);
-        self.take_effects(now);
+        self.take_effects();
     }
 
-    fn take_effects(&mut self, now: Now) {
+    fn take_effects(&mut self) {
         for effect in self.hub.take_effects() {
             match effect {
                 Effect::SendRest { slot } => self.send_rest(slot),
@@ -280,7 +280,6 @@ impl Shard {
                 Effect::Drop { slot, abort } => self.drop_connection(slot, abort),
             }
         }
-        let _ = now;
     }
 
     fn send_rest(&mut self, slot: u32) {

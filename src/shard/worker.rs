@@ -27,6 +27,17 @@ pub struct ShardSettings {
     pub hub: HubSettings,
     pub epoch: String,
     pub sessions_max: usize,
+    /// Where the shard publishes what it counts.
+    pub counters: Arc<ShardCounters>,
+}
+
+/// Says that the shard's thread has ended, however it did.
+struct EndMark(Arc<ShardCounters>);
+
+impl Drop for EndMark {
+    fn drop(&mut self) {
+        self.0.mark_ended();
+    }
 }
 
 /// A running shard, from outside.
@@ -67,7 +78,7 @@ impl ShardHandle {
         let inlet =
             Inlet::new(crate::limits::INLET_TICKS).map_err(|e| ShardError::Bell(index, e))?;
         let inlet = Arc::new(inlet);
-        let counters = Arc::new(ShardCounters::default());
+        let counters = settings.counters.clone();
         let mailbox = Arc::new(Mailbox::default());
         let (ready, started) = mpsc::channel();
         let (listener, given) =
@@ -79,6 +90,7 @@ impl ShardHandle {
         let thread = builder
             .spawn(move || async move {
                 let (inlet, mailbox, counters) = given;
+                let _end = EndMark(counters.clone());
                 let fd = inlet.bell().fd();
                 let ring = match SocketRing::new(RingSettings::default(), fd) {
                     Ok(ring) => ring,

@@ -4,7 +4,8 @@ use super::*;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
-use crate::shard::{SocketOptions, listen, socket};
+use crate::config::SocketOptions;
+use crate::shard::{listen, socket};
 
 /// A ring, its eventfd and a listener.
 pub struct Rig {
