@@ -2,3 +2,5 @@
 
 pub mod limits;
 pub mod market;
+pub mod server;
+pub mod wire;

@@ -54,6 +54,13 @@ pub const INLET_TICKS: usize = 65_536;
 pub const TAPE_TICKS: usize = 65_536;
 pub const TAPE_TICKS_MAX: usize = 16 * 1024 * 1024;
 
+/// Longest message that our own client takes, in bytes: room for servers with larger frames than
+/// ours, and a bound on what a stranger can make it hold.
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest that a server's retry hint can make our own client wait, in ms: ten minutes.
+pub const RETRY_HINT_MS_MAX: u64 = 600_000;
+
 /// Longest line of a feed, in bytes; a longer one is a bad line.
 pub const FEED_LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -67,3 +74,7 @@ const _: () = assert!(
 );
 const _: () =
     assert!(ECHO_BYTES_MAX > COMMAND_BYTES_MAX, "echo is the one place for large messages");
+const _: () = assert!(
+    CLIENT_MESSAGE_BYTES_MAX > FRAME_PAYLOAD_BYTES_MAX,
+    "the client must take every frame that the server sends"
+);

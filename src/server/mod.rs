@@ -1,0 +1,3 @@
+//! Puts the parts of the process together.
+
+pub mod descriptors;

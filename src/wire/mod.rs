@@ -1,0 +1,3 @@
+//! Bytes on the wire: the upgrade, frames, commands and events.
+
+pub mod client;
