@@ -7,6 +7,8 @@
 
 mod endpoint;
 mod frame;
+#[cfg(test)]
+pub mod mock;
 mod stream;
 mod upgrade;
 
