@@ -4,4 +4,6 @@
 //! here. Must not know a shard, a hub or a feed. Every command is a `clap::Args` struct and a
 //! `run` that takes it.
 
+pub mod backoff;
 pub mod load;
+pub mod subscribe;
