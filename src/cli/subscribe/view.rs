@@ -39,7 +39,7 @@ impl View {
     pub fn event(&mut self, raw: &str, event: &Event) -> io::Result<()> {
         match &mut self.form {
             Form::Json => writeln!(self.out, "{raw}"),
-            Form::Lines => writeln!(self.out, "{}", line(event)),
+            Form::Lines => writeln!(self.out, "{}", line(event).trim_end()),
             Form::Table(table) if event.is_data() => {
                 table.take(event);
                 Ok(())
