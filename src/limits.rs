@@ -104,6 +104,13 @@ pub const COMMANDS_BURST: u32 = 500;
 /// Refused or unreadable commands, less the good ones since, that end a session with 1008.
 pub const STRIKES_MAX: u16 = 50;
 
+/// Longest message that our own client takes, in bytes: room for servers with larger frames than
+/// ours, and a bound on what a stranger can make it hold.
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest that a server's retry hint can make our own client wait, in ms: ten minutes.
+pub const RETRY_HINT_MS_MAX: u64 = 600_000;
+
 /// Longest line of a feed, in bytes; a longer one is a bad line.
 pub const FEED_LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -148,4 +155,8 @@ const _: () = assert!(
 const _: () = assert!(
     RECEIVE_BUFFERS.is_power_of_two() && RECEIVE_BUFFERS <= 1 << 15,
     "io_uring_register_buf_ring(3)"
+);
+const _: () = assert!(
+    CLIENT_MESSAGE_BYTES_MAX > FRAME_PAYLOAD_BYTES_MAX,
+    "the client must take every frame that the server sends"
 );

@@ -9,6 +9,7 @@
 //! [`mod@line`] encodes one market event, [`frame`] joins lines, and [`event`] writes all the rest
 //! that a server says.
 
+pub mod client;
 mod clockface;
 pub mod codec;
 pub mod command;
