@@ -156,7 +156,10 @@ mod tests {
             [
                 "00:00:00.000000  AAPL        quote         168.0 x 3               168.05 x 12",
                 "00:00:00.000001  BRK.B       trade         13.84 x 100",
-                "-                A           gap    trades from the last one got to 9 will not come",
+                concat!(
+                    "-                A           gap    ",
+                    "trades from the last one got to 9 will not come"
+                ),
                 "error 405: ab",
             ]
         );
