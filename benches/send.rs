@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mio::{Events, Interest, Poll, Token};
+use tapecast::config::SocketOptions;
 use tapecast::limits::SENDS_PER_CHUNK;
-use tapecast::shard::{RingSettings, SendNow, SocketOptions, SocketRing, listen};
+use tapecast::shard::{RingSettings, SendNow, SocketRing, listen};
 
 const PAYLOAD_BYTES: usize = 5_500;
 const REPETITIONS: usize = 5;
