@@ -1,4 +1,5 @@
-//! Every hard limit, and how the limits relate. A setting may be lower than its limit, never higher.
+//! Every hard limit, and how the limits relate. A setting may be lower than its limit, never
+//! higher.
 //!
 //! Units stand last in a name. What a limit protects stands beside it; relations that would break
 //! silently are asserted at compile time at the end.
