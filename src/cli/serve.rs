@@ -20,8 +20,9 @@ pub struct ServeArgs {
     pub shards: Option<usize>,
     /// Where ticks come from; may be given more than once [default: synthetic].
     ///
-    /// synthetic[:symbols=500,rate=20000,seed=1]: a seeded random walk. Also interval_ms=40,burst=50
-    /// for exact loads, trades=PERCENT (0: quotes alone), names=SYM (SYM0001 ...), test_symbols=off.
+    /// synthetic[:symbols=500,rate=20000,seed=1]: a seeded random walk. Also
+    /// interval_ms=40,burst=50 for exact loads, trades=PERCENT (0: quotes alone), names=SYM
+    /// (SYM0001 ...), test_symbols=off.
     ///
     /// replay:PATH[,speed=1|10|max][,loop][,wait=N][,restamp]: NDJSON, plain, .gz or .zst. wait=N
     /// begins when N sessions have subscribed; restamp gives event times of now.
@@ -77,13 +78,25 @@ pub struct SocketArgs {
     #[arg(long, value_name = "MS", default_value_t = SocketOptions::default().user_timeout_ms)]
     pub user_timeout_ms: u32,
     /// SO_SNDBUF (the kernel doubles it): bounds the kernel's memory for a client
-    #[arg(long, value_name = "BYTES", default_value_t = SocketOptions::default().send_buffer_bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = SocketOptions::default().send_buffer_bytes
+    )]
     pub send_buffer_bytes: u32,
     /// SO_RCVBUF (the kernel doubles it)
-    #[arg(long, value_name = "BYTES", default_value_t = SocketOptions::default().receive_buffer_bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = SocketOptions::default().receive_buffer_bytes
+    )]
     pub receive_buffer_bytes: u32,
     /// TCP_NOTSENT_LOWAT: a socket with so much unsent takes no more
-    #[arg(long, value_name = "BYTES", default_value_t = SocketOptions::default().notsent_lowat_bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = SocketOptions::default().notsent_lowat_bytes
+    )]
     pub notsent_lowat_bytes: u32,
     /// Silence before the first keepalive probe
     #[arg(long, value_name = "S", default_value_t = SocketOptions::default().keepalive_idle_s)]
@@ -192,7 +205,8 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
     writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
     writeln!(
         out,
-        "  limits   {sessions} sessions: {} descriptors less a reserve, {} a shard; tape of {} trades",
+        "  limits   {sessions} sessions: {} descriptors less a reserve, {} a shard; tape of {} \
+         trades",
         budget.descriptors, budget.sessions_per_shard, settings.hub.tape_ticks
     )?;
     writeln!(
