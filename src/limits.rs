@@ -26,9 +26,6 @@ pub const FRAME_PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 /// Longest encoded event line (one element of a frame's array), in bytes.
 pub const LINE_BYTES_MAX: usize = 1024;
 
-/// Room kept before a payload for its frame header (RFC 6455, section 5.2: 2, 4 or 10 bytes).
-pub const FRAME_HEADER_BYTES_MAX: usize = 10;
-
 /// HTTP request head of an upgrade, in bytes.
 pub const UPGRADE_BYTES_MAX: usize = 16 * 1024;
 
