@@ -27,9 +27,9 @@ impl Default for HubSettings {
             tape_ticks: limits::TAPE_TICKS,
             // Under load batches form by themselves; at rest a tick goes out at once.
             flush_ms: 0,
-            // A TLS proxy in front and a slow phone behind it need two seconds; a slowloris gets ten.
+            // A TLS proxy and a slow phone behind it need two seconds; a slowloris gets ten.
             handshake_ms: 10_000,
-            // Below the 60 s after which proxies and address translators forget a silent connection.
+            // Below the 60 s after which proxies and address translators forget who is silent.
             ping_ms: 45_000,
             // A phone that wakes its radio answers in a few seconds; 20 s is a client that is gone.
             pong_ms: 20_000,
