@@ -38,12 +38,12 @@
 //! reference count and no lock is shared by two shards.
 //!
 //! # Invariants
-//! 1. Only what is listed above crosses cores. A hub holds `Rc`s, so the compiler keeps it on its
-//!    thread; a tick is 64 bytes without pointers (asserted in `market/tick.rs`).
+//! 1. Only what is listed above crosses cores. A hub is not `Send` (`tests/invariants.rs`); a tick
+//!    is 64 bytes without pointers (asserted in `market/tick.rs`).
 //! 2. The hub and below are deterministic. `tests/structure` allows them no socket, clock, thread
 //!    or random source; `tests/simulation` replays its seeds.
-//! 3. A tick is encoded at most once per shard, format and flush (`hub/lines.rs`), a cohort's
-//!    frame once per flush (`hub/flush.rs`).
+//! 3. A tick is encoded at most once per shard, format and flush (`hub/lines.rs` keeps each line),
+//!    a cohort's frame once per flush: `tests/invariants.rs`.
 //! 4. Nothing grows without a limit from [`limits`] or the configuration, and each full thing has
 //!    one written policy: the tables in `README.md` and `PROTOCOL.md`. Relations of limits are
 //!    asserted in `limits.rs`; `feed/outlet/tests.rs`, `feed/numbering.rs` and
