@@ -35,7 +35,7 @@ pub struct Cohort {
     /// Items put into this cohort's flushes since it began.
     pub items: u64,
     /// All sessions that belong to it, in step or not.
-    sessions: u32,
+    pub(super) sessions: u32,
 }
 
 /// The state of a cohort with a rate.
@@ -50,25 +50,25 @@ pub struct Merged {
 
 /// One watcher of a symbol.
 #[derive(Debug, Clone, Copy)]
-struct Watch {
-    cohort: u32,
-    channels: ChannelSet,
+pub(super) struct Watch {
+    pub(super) cohort: u32,
+    pub(super) channels: ChannelSet,
 }
 
 /// Ids are used again; a cohort ends with its last session.
 #[derive(Debug, Default)]
 pub struct Cohorts {
-    cohorts: Vec<Option<Cohort>>,
-    free: Vec<u32>,
-    by_key: FxHashMap<Rc<CohortKey>, u32>,
+    pub(super) cohorts: Vec<Option<Cohort>>,
+    pub(super) free: Vec<u32>,
+    pub(super) by_key: FxHashMap<Rc<CohortKey>, u32>,
     /// By symbol. Cohorts with `*` and cohorts with a rate are not in it.
-    watches: Vec<Vec<Watch>>,
+    pub(super) watches: Vec<Vec<Watch>>,
     /// Cohorts with `*` and without a rate.
-    stars: Vec<u32>,
+    pub(super) stars: Vec<u32>,
     /// Cohorts whose window is not empty.
-    dirty: Vec<u32>,
+    pub(super) dirty: Vec<u32>,
     /// Cohorts with a rate whose clock is not armed.
-    resting: Vec<u32>,
+    pub(super) resting: Vec<u32>,
 }
 
 impl Cohorts {

@@ -115,7 +115,7 @@ impl Hub {
 }
 
 /// The earliest time at which something of the session can be due.
-fn next_deadline(session: &Session, slot: u32, settings: &super::HubSettings) -> u64 {
+pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubSettings) -> u64 {
     let deadlines = &session.deadlines;
     match session.phase {
         Phase::Upgrading(_) => deadlines.opened_at_ms + settings.handshake_ms,

@@ -5,7 +5,7 @@
 //! between two chunks: `Active::next` splits the member list into those still to be served (before
 //! it) and those who were served or need nothing (from it on).
 
-use super::batch::{BATCH_SENDS_MAX, Send, Source};
+use super::batch::{Send, Source};
 use super::catchup::compose;
 use super::cohort::Cohort;
 use super::{Effect, Hub};
@@ -20,7 +20,7 @@ use std::{cmp::Reverse, mem};
 #[derive(Debug, Default)]
 pub(super) struct Flush {
     /// Cohorts still to be flushed; one may have ended since it was put here.
-    queue: Vec<u32>,
+    pub(super) queue: Vec<u32>,
     active: Option<Active>,
     /// Between the first cohort and the end.
     running: bool,
@@ -28,7 +28,7 @@ pub(super) struct Flush {
     settles: bool,
     flushed_at_ms: u64,
     /// When each armed cohort with a rate is due.
-    clocks: BinaryHeap<Reverse<(u64, u32)>>,
+    pub(super) clocks: BinaryHeap<Reverse<(u64, u32)>>,
 }
 
 /// The cohort that is being flushed.
@@ -68,6 +68,11 @@ struct FrameEnd {
 impl Flush {
     pub fn is_running(&self) -> bool {
         self.running
+    }
+
+    /// Whether the flush under way is at this cohort.
+    pub fn is_at(&self, cohort: u32) -> bool {
+        self.active.as_ref().is_some_and(|active| active.cohort == cohort)
     }
 
     /// Whether the member at `index` of a cohort waits for its part of the flush under way; gives
@@ -111,7 +116,7 @@ impl Hub {
                 let members = cohort.map_or(&[][..], |c| &c.in_step[..active.next]);
                 let end = active.frames.last().map_or(0, |f| f.bytes);
                 if !members.is_empty() && end > 0 {
-                    let from = members.len().saturating_sub(BATCH_SENDS_MAX);
+                    let from = members.len().saturating_sub(self.settings.batch_sends);
                     let sends = members[from..].iter();
                     self.batch.sends.clear();
                     self.batch.sends.extend(sends.map(|slot| Send { slot: *slot, start: 0, end }));
@@ -273,6 +278,12 @@ impl Hub {
                     }
                 }
             }
+        }
+        if self.settings.canary
+            && let Some(bit) = lag.pending.next(0)
+        {
+            lag.gaps -= u32::from(interest.at(bit).1 == Channel::Trades);
+            lag.pending.clear(bit);
         }
         self.counters.frames_cut += 1;
         self.counters.items_out -= last - frame.items;

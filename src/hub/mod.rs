@@ -20,6 +20,7 @@
 pub mod batch;
 pub mod book;
 mod catchup;
+mod check;
 mod closing;
 pub mod cohort;
 mod commands;
@@ -202,6 +203,11 @@ impl Hub {
 
     pub fn settings(&self) -> &HubSettings {
         &self.settings
+    }
+
+    /// How many different subscriptions there are.
+    pub fn cohorts(&self) -> usize {
+        self.cohorts.len()
     }
 
     pub fn book(&self) -> &Book {

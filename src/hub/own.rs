@@ -1,6 +1,6 @@
 //! What one session gets for itself: its answers, then the next frame of its catch-up.
 
-use super::batch::{BATCH_BYTES_MAX, BATCH_SENDS_MAX, Send, Source};
+use super::batch::{BATCH_BYTES_MAX, Send, Source};
 use super::catchup::compose;
 use super::cohort::Cohort;
 use super::{Effect, Hub};
@@ -16,7 +16,7 @@ impl Hub {
         // Sessions with nothing to send come into step here and put nothing into the batch.
         let mut left = self.queue.len();
         while left > 0
-            && self.batch.sends.len() < BATCH_SENDS_MAX
+            && self.batch.sends.len() < self.settings.batch_sends
             && self.batch.own_bytes.len() < BATCH_BYTES_MAX
             && let Some(slot) = self.queue.pop_front()
         {

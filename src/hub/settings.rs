@@ -1,5 +1,6 @@
 //! What the hub needs of the configuration.
 
+use super::batch::BATCH_SENDS_MAX;
 use crate::limits;
 
 /// Times in ms. The defaults are justified where the configuration defines them.
@@ -19,6 +20,11 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
+    pub batch_sends: usize,
+    /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
+    #[doc(hidden)]
+    pub canary: bool,
 }
 
 impl Default for HubSettings {
@@ -35,6 +41,8 @@ impl Default for HubSettings {
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
+            batch_sends: BATCH_SENDS_MAX,
+            canary: false,
         }
     }
 }
