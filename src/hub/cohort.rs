@@ -44,8 +44,8 @@ pub struct Merged {
     /// What its members in step have: the same marks that a session behind has.
     pub lag: Lag,
     pub flushed_at_ms: u64,
-    /// Its clock runs. At rest it does not: nothing is due until a tick comes.
-    pub armed: bool,
+    /// When its clock is due. At rest it does not run: nothing is due until a tick comes.
+    pub due_at_ms: Option<u64>,
 }
 
 /// One watcher of a symbol.
@@ -107,7 +107,7 @@ impl Cohorts {
         }
         let merged = (key.rate != Rate::OFF).then(|| {
             self.resting.push(id);
-            Merged { lag: Lag::at(here.0, here.1), flushed_at_ms: 0, armed: false }
+            Merged { lag: Lag::at(here.0, here.1), flushed_at_ms: 0, due_at_ms: None }
         });
         if merged.is_none() {
             self.watch(id, &key.interest);

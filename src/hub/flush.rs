@@ -143,15 +143,22 @@ impl Hub {
         if windows_due && !self.book.recent().is_empty() {
             (self.flush.settles, self.flush.running) = (true, true);
             self.flush.flushed_at_ms = now.ms;
-            self.flush.queue = self.cohorts.take_dirty();
+            // An id may have ended and be that of a cohort with a rate now: its clock calls it.
+            let mut dirty = self.cohorts.take_dirty();
+            dirty.retain(|id| self.cohorts.at(*id).is_some_and(|c| c.merged.is_none()));
+            self.flush.queue = dirty;
             self.counters.flushes += 1;
         }
         while let Some(Reverse((at_ms, cohort))) = self.flush.clocks.peek().copied()
             && at_ms <= now.ms
         {
             self.flush.clocks.pop();
-            self.flush.queue.push(cohort);
-            self.flush.running = true;
+            // Clocks are not stopped when their cohort ends: one may be that of an earlier use.
+            let merged = self.cohorts.at(cohort).and_then(|c| c.merged.as_ref());
+            if merged.is_some_and(|merged| merged.due_at_ms == Some(at_ms)) {
+                self.flush.queue.push(cohort);
+                self.flush.running = true;
+            }
         }
         self.flush.running
     }
@@ -166,9 +173,9 @@ impl Hub {
                 self.cohorts.rest(id);
                 continue;
             }
-            merged.armed = true;
             let interval_ms = rate.interval_ns().unwrap_or(0) / 1_000_000;
             let at_ms = (merged.flushed_at_ms + interval_ms).max(now.ms);
+            merged.due_at_ms = Some(at_ms);
             self.flush.clocks.push(Reverse((at_ms, id)));
         }
     }
@@ -183,6 +190,11 @@ impl Hub {
                 let frames = encode_window(&self.book, lines, cohort, &window, &mut self.batch);
                 (self.book.flushed(), frames, Taken::Window(window))
             }
+            Some(merged) if merged.due_at_ms.is_none() => {
+                // The id was queued for a cohort that has ended since: this one is not due.
+                cohort.merged = Some(merged);
+                return;
+            }
             Some(mut merged) => {
                 let before = (merged.lag.mark, merged.lag.cursor);
                 let mut taken = Vec::new();
@@ -196,7 +208,7 @@ impl Hub {
                         encode_merged(&self.book, lines, cohort, &mut merged.lag, &mut taken, out)
                     }
                 };
-                (merged.flushed_at_ms, merged.armed) = (now.ms, false);
+                (merged.flushed_at_ms, merged.due_at_ms) = (now.ms, None);
                 cohort.merged = Some(merged);
                 self.cohorts.rest(id);
                 (before, frames, Taken::Merged(taken))

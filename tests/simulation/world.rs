@@ -140,7 +140,7 @@ impl World {
         Head {
             symbol: history.id.expect("defined before use"),
             seq: history.seqs[channel],
-            event_ns: now_ns - rng.i64(..5_000_000_000),
+            event_ns: now_ns - rng.i64(0..5_000_000_000),
             ingest_ns: now_ns,
             price_scale: rng.u8(..5),
             size_scale: [0, 0, 0, 2][rng.usize(..4)],
