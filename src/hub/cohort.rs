@@ -1,6 +1,7 @@
 //! Cohorts: all sessions of the shard that asked for the same thing, and the index from a symbol
 //! to those who watch it.
 
+use super::book::Book;
 use super::interest::Interest;
 use super::symbols::Symbols;
 use crate::market::{Channel, ChannelSet};
@@ -69,6 +70,18 @@ pub struct Cohorts {
     pub(super) dirty: Vec<u32>,
     /// Cohorts with a rate whose clock is not armed.
     pub(super) resting: Vec<u32>,
+}
+
+impl Cohort {
+    /// Arrival number and tape position that its members in step have. A window begins with its
+    /// own first update, not with the last flush: members may have come into step in between.
+    pub fn has(&self, book: &Book) -> (u64, u64) {
+        match (&self.merged, self.window.first()) {
+            (Some(merged), _) => (merged.lag.mark, merged.lag.cursor),
+            (None, Some(first)) => book.before(*first),
+            (None, None) => book.here(),
+        }
+    }
 }
 
 impl Cohorts {

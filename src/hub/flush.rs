@@ -184,11 +184,12 @@ impl Hub {
         let Some(cohort) = self.cohorts.at_mut(id) else { return };
         self.batch.flush_bytes.clear();
         let lines = &mut self.lines[cohort.key.format.index()];
-        let (before, frames, taken) = match cohort.merged.take() {
+        let before = cohort.has(&self.book);
+        let (frames, taken) = match cohort.merged.take() {
             None => {
                 let window = mem::take(&mut cohort.window);
                 let frames = encode_window(&self.book, lines, cohort, &window, &mut self.batch);
-                (self.book.flushed(), frames, Taken::Window(window))
+                (frames, Taken::Window(window))
             }
             Some(merged) if merged.due_at_ms.is_none() => {
                 // The id was queued for a cohort that has ended since: this one is not due.
@@ -196,7 +197,6 @@ impl Hub {
                 return;
             }
             Some(mut merged) => {
-                let before = (merged.lag.mark, merged.lag.cursor);
                 let mut taken = Vec::new();
                 let out = &mut self.batch.flush_bytes;
                 let frames = match cohort.in_step.is_empty() {
@@ -211,7 +211,7 @@ impl Hub {
                 (merged.flushed_at_ms, merged.due_at_ms) = (now.ms, None);
                 cohort.merged = Some(merged);
                 self.cohorts.rest(id);
-                (before, frames, Taken::Merged(taken))
+                (frames, Taken::Merged(taken))
             }
         };
         let cohort = self.cohorts.at_mut(id).expect("just seen");
