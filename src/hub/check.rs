@@ -87,15 +87,11 @@ impl Hub {
     }
 
     fn check_queue(&self) {
-        let queued = self.sessions.iter().filter(|(_, session)| session.queued);
-        for (slot, _) in queued {
-            let places = self.queue.iter().filter(|queued| self.names(queued, slot)).count();
-            assert_eq!(places, 1, "slot {slot} stands in the queue once");
+        for (slot, session) in self.sessions.iter() {
+            let own = (slot, session.generation);
+            let places = self.queue.iter().filter(|queued| **queued == own).count();
+            assert_eq!(places, usize::from(session.queued), "slot {slot} in the queue");
         }
-    }
-
-    fn names(&self, queued: &u32, slot: u32) -> bool {
-        *queued == slot
     }
 
     fn check_cohort(&self, id: u32, cohort: &Cohort) {

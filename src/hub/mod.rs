@@ -82,8 +82,8 @@ pub struct Hub {
     sessions: Sessions,
     decoders: Decoders,
     flush: Flush,
-    /// Sessions that have something of their own to be composed.
-    queue: VecDeque<u32>,
+    /// Slot and generation of sessions that have something of their own to be composed.
+    queue: VecDeque<(u32, u32)>,
     batch: Batch,
     wheel: Wheel,
     effects: Vec<Effect>,
@@ -222,7 +222,7 @@ impl Hub {
             && !matches!(session.phase, Phase::Lingering(_) | Phase::Ended(_))
         {
             session.queued = true;
-            self.queue.push_back(slot);
+            self.queue.push_back((slot, session.generation));
         }
     }
 }

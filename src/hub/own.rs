@@ -18,10 +18,13 @@ impl Hub {
         while left > 0
             && self.batch.sends.len() < self.settings.batch_sends
             && self.batch.own_bytes.len() < BATCH_BYTES_MAX
-            && let Some(slot) = self.queue.pop_front()
+            && let Some((slot, generation)) = self.queue.pop_front()
         {
             left -= 1;
-            self.compose_own(slot);
+            // One who has left may have stood in the queue, and its slot have a new session.
+            if self.sessions.at(slot).is_some_and(|s| s.generation == generation) {
+                self.compose_own(slot);
+            }
         }
         !self.batch.sends.is_empty()
     }
@@ -34,7 +37,8 @@ impl Hub {
     fn compose_own(&mut self, slot: u32) {
         let Some(session) = self.sessions.at_mut(slot) else { return };
         session.queued = false;
-        if session.is_unfinished() {
+        let is_over = matches!(session.phase, Phase::Lingering(_) | Phase::Ended(_));
+        if session.is_unfinished() || is_over {
             return;
         }
         let out = &mut self.batch.own_bytes;
