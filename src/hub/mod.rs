@@ -169,10 +169,10 @@ impl Hub {
     /// does not hold up answers and pongs.
     pub fn next_batch(&mut self, now: Now) -> bool {
         let own_first = self.batch.source == batch::Source::Flush;
-        if own_first && self.next_own() {
+        if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own()
+        self.next_flush(now) || self.next_own(now)
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {

@@ -6,10 +6,11 @@ use super::cohort::Cohort;
 use super::{Effect, Hub};
 use crate::session::{CloseReason, Now, Phase, Place};
 use bytes::Bytes;
+use std::mem;
 
 impl Hub {
     /// Composes for sessions in the queue, each once, up to the bounds of a batch.
-    pub(super) fn next_own(&mut self) -> bool {
+    pub(super) fn next_own(&mut self, now: Now) -> bool {
         self.batch.source = Source::Own;
         self.batch.sends.clear();
         self.batch.own_bytes.clear();
@@ -23,7 +24,7 @@ impl Hub {
             left -= 1;
             // One who has left may have stood in the queue, and its slot have a new session.
             if self.sessions.at(slot).is_some_and(|s| s.generation == generation) {
-                self.compose_own(slot);
+                self.compose_own(slot, now);
             }
         }
         !self.batch.sends.is_empty()
@@ -34,13 +35,17 @@ impl Hub {
         !self.queue.is_empty()
     }
 
-    fn compose_own(&mut self, slot: u32) {
+    fn compose_own(&mut self, slot: u32, now: Now) {
         let Some(session) = self.sessions.at_mut(slot) else { return };
         session.queued = false;
         let is_over = matches!(session.phase, Phase::Lingering(_) | Phase::Ended(_));
         if session.is_unfinished() || is_over {
             return;
         }
+        if mem::take(&mut session.heartbeat_due) && session.is_streaming() {
+            self.write_heartbeat(slot, now);
+        }
+        let session = self.sessions.at_mut(slot).expect("just seen");
         let out = &mut self.batch.own_bytes;
         let start = out.len();
         if let Some(outgoing) = &mut session.outgoing {
