@@ -291,12 +291,6 @@ impl Hub {
                 }
             }
         }
-        if self.settings.canary
-            && let Some(bit) = lag.pending.next(0)
-        {
-            lag.gaps -= u32::from(interest.at(bit).1 == Channel::Trades);
-            lag.pending.clear(bit);
-        }
         self.counters.frames_cut += 1;
         self.counters.items_out -= last - frame.items;
         self.step_out(slot);

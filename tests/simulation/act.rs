@@ -47,6 +47,12 @@ const UNKNOWN: [&str; 3] = ["NOPE", "NOPE.2", "ZZZ"];
 
 pub fn random_items(rng: &mut Rng) -> BTreeSet<Item> {
     let mut items = BTreeSet::new();
+    if rng.u8(..3) > 0 {
+        // Many want the same: then a cohort has many members.
+        let name = ["*", "A"][rng.usize(..2)];
+        items.extend((0..2).map(|channel| (name.to_string(), channel)));
+        return items;
+    }
     for _ in 0..rng.usize(1..6) {
         let name = match rng.u8(..12) {
             0 => "*",

@@ -63,13 +63,17 @@ pub struct Checker {
     pub pongs_due: usize,
     /// It has said what ends a connection, or what cannot be understood.
     pub is_lost: bool,
-    /// It keeps up, and no window gathers quotes: it must get every one.
-    pub gets_every: bool,
+    /// It keeps up.
+    is_steady: bool,
+    /// No window gathers quotes: who keeps up must get every one.
+    gets_every: bool,
     pub shutdowns: usize,
+    /// When items came last, and how often since the last answer: whether the rate is kept.
+    beat: (u64, usize),
 }
 
 impl Checker {
-    pub fn new(msgpack: bool, gets_every: bool, symbols_max: usize) -> Checker {
+    pub fn new(msgpack: bool, is_steady: bool, gets_every: bool, symbols_max: usize) -> Checker {
         Checker {
             msgpack,
             symbols_max,
@@ -84,8 +88,10 @@ impl Checker {
             pings: VecDeque::new(),
             pongs_due: 0,
             is_lost: false,
+            is_steady,
             gets_every,
             shutdowns: 0,
+            beat: (0, 0),
         }
     }
 
@@ -148,7 +154,7 @@ impl Checker {
     }
 
     /// The client has read more bytes.
-    pub fn take(&mut self, bytes: &[u8], world: &World) {
+    pub fn take(&mut self, bytes: &[u8], now_ms: u64, world: &World) {
         self.bytes.extend_from_slice(bytes);
         if self.stage == Stage::Head
             && let Some(end) = head_end(&self.bytes)
@@ -162,7 +168,7 @@ impl Checker {
             && let Some((frame, length)) = frame(&self.bytes[at..], self.msgpack)
         {
             at += length;
-            self.frame(frame, world);
+            self.frame(frame, now_ms, world);
         }
         self.bytes.drain(..at);
         if let Stage::Closed(code) = self.stage {
@@ -170,7 +176,7 @@ impl Checker {
         }
     }
 
-    fn frame(&mut self, frame: Frame, world: &World) {
+    fn frame(&mut self, frame: Frame, now_ms: u64, world: &World) {
         match frame {
             Frame::Ping => self.pongs_due += 1,
             Frame::Pong(payload) => {
@@ -186,12 +192,32 @@ impl Checker {
                 }
                 self.stage = Stage::Closed(code);
             }
-            Frame::Events(events) => events.iter().for_each(|event| self.event(event, world)),
+            Frame::Events(events) => {
+                let before = self.items;
+                events.iter().for_each(|event| self.event(event, world));
+                if self.items > before {
+                    self.keep_beat(now_ms);
+                }
+            }
         }
     }
 
+    /// Items come at the rate asked for. After an answer the first come when they can, and the
+    /// next at a beat that others of the same rate may have set.
+    fn keep_beat(&mut self, now_ms: u64) {
+        let (last_ms, beats) = self.beat;
+        if last_ms == now_ms && beats > 0 {
+            return;
+        }
+        if self.is_steady && self.options.max_hz > 0.0 && beats > 1 {
+            let interval_ms = (1_000.0 / self.options.max_hz) as u64;
+            assert!(now_ms - last_ms >= interval_ms, "{} ms after the last", now_ms - last_ms);
+        }
+        self.beat = (now_ms, beats + 1);
+    }
+
     fn event(&mut self, event: &Value, world: &World) {
-        let every = self.gets_every && self.options.max_hz == 0.0;
+        let every = self.is_steady && self.gets_every && self.options.max_hz == 0.0;
         let nanos = self.options.nanos;
         let channel = match event["T"].as_str().expect("T") {
             "t" => TRADES,
@@ -241,6 +267,7 @@ impl Checker {
                 assert_eq!((&event["T"], &event["id"]), (&json!("subscription"), &id(&set.id)));
                 set.check(event);
                 self.options = set.options;
+                self.beat = (0, 0);
                 if let Some((marks, since, valid)) = &set.changed {
                     self.pairs.change(&set.items, marks, since, *valid);
                 }

@@ -54,8 +54,7 @@ impl Client {
     /// Begins a connection; the hub has just given it `slot`.
     pub fn connect(&mut self, slot: u32, rng: &mut Rng, world: &World, limits: (bool, usize)) {
         let msgpack = rng.u8(..3) == 0;
-        let gets_every = limits.0 && self.steady;
-        let checker = Checker::new(msgpack, gets_every, limits.1);
+        let checker = Checker::new(msgpack, self.steady, limits.0, limits.1);
         let (out, act) = match rng.u8(..24) {
             0 if !self.steady => (b"GET /nowhere HTTP/1.1\r\n\r\n".to_vec(), Act::BadUpgrade),
             1..12 => {

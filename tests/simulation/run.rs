@@ -23,6 +23,8 @@ pub struct Run {
     hash: DefaultHasher,
     gets_every: bool,
     symbols_max: usize,
+    /// Now and then so much comes at once that a flush needs several frames.
+    bursts: bool,
     /// Busy: commands, closes and new connections come. At rest: only what ends by itself.
     busy: bool,
 }
@@ -58,6 +60,7 @@ impl Run {
             hash: DefaultHasher::new(),
             gets_every: flush_ms == 0,
             symbols_max,
+            bursts: rng.u8(..4) == 0,
             busy: true,
             rng,
         }
@@ -83,7 +86,7 @@ impl Run {
     fn step(&mut self) {
         self.pass_time();
         self.clients_act();
-        let burst = if self.rng.u16(..400) == 0 { 900 } else { 12 };
+        let burst = if self.bursts && self.rng.u8(..20) == 0 { 900 } else { 12 };
         for _ in 0..self.rng.usize(..burst) {
             if self.hub.is_full() {
                 break;
@@ -151,7 +154,7 @@ impl Run {
         (owner, bytes).hash(&mut self.hash);
         let connection = self.clients[owner].connection.as_mut().expect("a slot has its client");
         assert!(!connection.shut, "bytes after the server has shut its side");
-        connection.checker.take(bytes, &self.world);
+        connection.checker.take(bytes, self.now.ms, &self.world);
     }
 
     fn perform(&mut self, effect: Effect) {
