@@ -19,6 +19,11 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
+    pub batch_sends: usize,
+    /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
+    #[doc(hidden)]
+    pub canary: bool,
 }
 
 impl Default for HubSettings {
@@ -42,6 +47,8 @@ impl Default for HubSettings {
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
+            batch_sends: limits::SENDS_PER_CHUNK,
+            canary: false,
         }
     }
 }

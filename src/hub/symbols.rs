@@ -5,22 +5,22 @@ use crate::market::{Feed, Name, Symbol, SymbolId};
 use rustc_hash::FxHashMap;
 
 #[derive(Debug)]
-struct Row {
+pub(super) struct Row {
     /// `None` where the row is free.
-    name: Option<Symbol>,
+    pub(super) name: Option<Symbol>,
     /// The feed that sends it; `None` until it does.
-    feed: Option<Feed>,
+    pub(super) feed: Option<Feed>,
     /// Cohorts that name it.
-    references: u32,
+    pub(super) references: u32,
 }
 
 /// Numbers symbols for this hub. A client may name a symbol that no feed has sent yet: it has a
 /// number from then on, and loses it with the last cohort that names it unless a feed came.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    rows: Vec<Row>,
-    free: Vec<u32>,
-    numbers: FxHashMap<Symbol, u32>,
+    pub(super) rows: Vec<Row>,
+    pub(super) free: Vec<u32>,
+    pub(super) numbers: FxHashMap<Symbol, u32>,
     /// The hub's number by the ingest thread's.
     by_id: Vec<u32>,
     codes: Vec<Option<Name>>,
