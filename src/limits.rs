@@ -7,8 +7,12 @@
 /// Longest symbol, exchange code and condition list, in bytes: what fits the payload of one `Tick`.
 pub const NAME_BYTES_MAX: usize = 32;
 
-/// Symbols that one shard knows, from feeds and from subscriptions together.
+/// Symbols of all feeds together.
 pub const SYMBOLS_MAX: usize = 100_000;
+
+/// Symbols of one shard that clients have named and no feed has sent (error 405 above it). Some
+/// megabytes; apart from the feeds' share, so that made-up names never shut a feed's symbol out.
+pub const SYMBOLS_UNFED_MAX: usize = 50_000;
 
 /// Distinct exchange and tape codes. Code 0 means "absent", so 255 fit the one byte they get.
 pub const CODES_MAX: usize = 255;
