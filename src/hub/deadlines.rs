@@ -15,7 +15,8 @@ impl Hub {
         self.wheel.advance(now.ms, &mut due);
         for (slot, generation) in due {
             let session = self.sessions.at_mut(slot).filter(|s| s.generation == generation);
-            if let Some(session) = session {
+            // An entry that an earlier one superseded must arm nothing, or entries would only grow.
+            if let Some(session) = session.filter(|s| s.deadlines.armed_at_ms <= now.ms) {
                 session.deadlines.armed_at_ms = u64::MAX;
                 self.look_at(slot, now);
                 self.arm(slot, now);
