@@ -115,7 +115,11 @@ impl Hub {
         };
         let clock = |at_ms| self.flush.clocks.iter().any(|Reverse(clock)| *clock == (at_ms, id));
         let waits = merged.due_at_ms.is_some_and(clock) || self.flush.queue.contains(&id);
-        assert_eq!(resting, usize::from(merged.due_at_ms.is_none()), "cohort {id} rests unless armed");
+        assert_eq!(
+            resting,
+            usize::from(merged.due_at_ms.is_none()),
+            "cohort {id} rests unless armed"
+        );
         assert!(merged.due_at_ms.is_none() || waits, "cohort {id}: its clock does not run");
         assert!(merged.lag.pending.is_empty(), "cohort {id} keeps nothing between two beats");
     }

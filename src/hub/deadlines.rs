@@ -62,6 +62,7 @@ impl Hub {
                 } else if stalls_at_ms(session, settings).is_some_and(|at| at <= now.ms) {
                     self.end(slot, CloseReason::WriteStall, now);
                 } else if deadlines.pinged_at_ms > 0
+                    && !session.is_unfinished()
                     && deadlines.pinged_at_ms + settings.pong_ms <= now.ms
                 {
                     self.end(slot, CloseReason::PongTimeout, now);
@@ -82,11 +83,9 @@ impl Hub {
             session.heartbeat_due = !blocked;
         }
         let due = ping_at_ms(session, slot, &self.settings) <= now.ms;
-        if due && session.deadlines.pinged_at_ms == 0 {
+        if due && !blocked && session.deadlines.pinged_at_ms == 0 {
             session.deadlines.pinged_at_ms = now.ms;
-            if !blocked {
-                frame::write_ping(b"", session.personal());
-            }
+            frame::write_ping(b"", session.personal());
         }
         self.enqueue(slot);
     }
@@ -121,6 +120,8 @@ pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubS
         Phase::Ended(_) => u64::MAX,
         Phase::Streaming | Phase::Echoing => {
             let life = match deadlines.pinged_at_ms {
+                // Taking bytes is life enough, and a ping would wait behind them.
+                _ if session.is_unfinished() => u64::MAX,
                 0 => ping_at_ms(session, slot, settings),
                 pinged => pinged + settings.pong_ms,
             };

@@ -68,8 +68,7 @@ impl Client {
         };
         let acts = VecDeque::from([(out.len(), act)]);
         let (given, rest, shut, dropped, left) = (0, None, false, None, false);
-        let connection =
-            Connection { slot, checker, out, acts, given, rest, shut, dropped, left };
+        let connection = Connection { slot, checker, out, acts, given, rest, shut, dropped, left };
         self.connection = Some(connection);
         if !self.had.is_empty() && rng.bool() {
             let mut change = Change { adds: true, ..Change::default() };

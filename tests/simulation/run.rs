@@ -158,7 +158,8 @@ impl Run {
     }
 
     fn perform(&mut self, effect: Effect) {
-        let (Effect::SendRest { slot } | Effect::Shut { slot } | Effect::Drop { slot, .. }) = effect;
+        let (Effect::SendRest { slot } | Effect::Shut { slot } | Effect::Drop { slot, .. }) =
+            effect;
         let client = &mut self.clients[self.owners[slot as usize]];
         let connection = client.connection.as_mut().expect("a slot has its client");
         match effect {

@@ -180,10 +180,8 @@ impl World {
         let (price, size) = (rng.i64(0..1_000_000), rng.i64(0..1_000));
         let (conditions, codes) = (list as u16, (exchange as u8, tape as u8));
         let trade = Trade { id, price, size, exchange: codes.0, tape: codes.1, conditions };
-        let mut numbers = vec![
-            ("p", float(price, head.price_scale)),
-            ("s", float(size, head.size_scale)),
-        ];
+        let mut numbers =
+            vec![("p", float(price, head.price_scale)), ("s", float(size, head.size_scale))];
         numbers.extend(id.map(|id| ("i", id as f64)));
         let content = Content {
             t: head.event_ns,
