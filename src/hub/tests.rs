@@ -4,7 +4,7 @@
 //! says.
 
 use super::{Effect, Hub, HubSettings};
-use crate::market::{Feed, Head, Quote, Symbol, SymbolId, Tick, TickBody};
+use crate::market::{Feed, Head, Quote, Symbol, SymbolId, Tick, TickBody, Trade};
 use crate::session::{CloseReason, Now, Phase};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -39,15 +39,25 @@ impl Bench {
         slot
     }
 
-    fn quote(&mut self) {
+    fn head(&mut self, symbol: u32) -> Head {
         self.seq += 1;
-        let (seq, event_ns) = (self.seq, self.now.unix_ns);
-        let (symbol, price_scale, size_scale) = (SymbolId(0), 2, 0);
-        let head = Head { symbol, seq, event_ns, ingest_ns: event_ns, price_scale, size_scale };
+        let (symbol, seq, event_ns) = (SymbolId(symbol), self.seq, self.now.unix_ns);
+        Head { symbol, seq, event_ns, ingest_ns: event_ns, price_scale: 2, size_scale: 0 }
+    }
+
+    fn quote(&mut self) {
+        let head = self.head(0);
         let (bid_price, bid_size, ask_price, ask_size) = (1, 1, 2, 1);
         let (bid_exchange, ask_exchange) = (0, 0);
         let quote = Quote { bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_exchange };
         self.hub.tick(&Tick::new(TickBody::Quote(head, quote)));
+    }
+
+    fn trade(&mut self, symbol: u32) {
+        let head = self.head(symbol);
+        let (price, size, exchange, tape, conditions) = (1, 1, 0, 0, 0);
+        let trade = Trade { id: None, price, size, exchange, tape, conditions };
+        self.hub.tick(&Tick::new(TickBody::Trade(head, trade)));
     }
 
     /// A turn in which the socket of `full` takes nothing. Gives (slot, bytes) of what was taken.
@@ -188,4 +198,29 @@ fn who_waits_for_a_beat_gets_nothing_beside_it() {
     let sent = bench.turn(None);
     let quotes: Vec<usize> = sent.iter().map(|(_, bytes)| count(bytes, b"\"T\":\"q\"")).collect();
     assert_eq!(quotes, [1, 1], "the latest for each, at the beat");
+}
+
+/// Method: between two trades of a reader's symbol lie more of another than one frame looks at.
+#[test]
+fn a_long_way_along_the_tape_is_gone_in_steps() {
+    let mut bench = Bench::new(HubSettings::default());
+    let name = Symbol::parse("B").expect("valid");
+    bench.hub.tick(&Tick::new(TickBody::Symbol { id: SymbolId(1), name, feed: Feed(0) }));
+    let slot = bench.connect("symbols=A&channels=trades");
+    bench.trade(0);
+    bench.turn(Some(slot));
+    for _ in 0..40_000 {
+        bench.trade(1);
+        if bench.hub.is_full() {
+            bench.turn(Some(slot));
+        }
+    }
+    bench.trade(0);
+    bench.finish(slot);
+    let mut sent = Vec::new();
+    for _ in 0..8 {
+        sent.extend(bench.turn(None));
+    }
+    assert!(matches!(&sent[..], [(_, bytes)] if count(bytes, b"\"T\":\"t\"") == 1));
+    assert_eq!((bench.hub.lagging(), bench.hub.has_work(bench.now)), (0, false));
 }

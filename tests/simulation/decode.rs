@@ -38,7 +38,7 @@ pub fn frame(bytes: &[u8], msgpack: bool) -> Option<(Frame, usize)> {
             Frame::Events(events(payload, msgpack))
         }
         8 => {
-            assert!(length >= 2 && length <= 125, "a close code");
+            assert!((2..=125).contains(&length), "a close code");
             let code = u16::from_be_bytes(payload[..2].try_into().expect("two bytes"));
             Frame::Close(code, payload[2..].to_vec())
         }
