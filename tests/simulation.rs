@@ -17,6 +17,10 @@ mod checker;
 mod client;
 #[path = "simulation/decode.rs"]
 mod decode;
+#[path = "simulation/edges.rs"]
+mod edges;
+#[path = "simulation/ending.rs"]
+mod ending;
 #[path = "simulation/pairs.rs"]
 mod pairs;
 #[path = "simulation/run.rs"]

@@ -15,7 +15,8 @@ impl Hub {
         self.wheel.advance(now.ms, &mut due);
         for (slot, generation) in due {
             let session = self.sessions.at_mut(slot).filter(|s| s.generation == generation);
-            if let Some(session) = session {
+            // An entry that an earlier one superseded must arm nothing, or entries would only grow.
+            if let Some(session) = session.filter(|s| s.deadlines.armed_at_ms <= now.ms) {
                 session.deadlines.armed_at_ms = u64::MAX;
                 self.look_at(slot, now);
                 self.arm(slot, now);
@@ -61,6 +62,7 @@ impl Hub {
                 } else if stalls_at_ms(session, settings).is_some_and(|at| at <= now.ms) {
                     self.end(slot, CloseReason::WriteStall, now);
                 } else if deadlines.pinged_at_ms > 0
+                    && !session.is_unfinished()
                     && deadlines.pinged_at_ms + settings.pong_ms <= now.ms
                 {
                     self.end(slot, CloseReason::PongTimeout, now);
@@ -81,11 +83,9 @@ impl Hub {
             session.heartbeat_due = !blocked;
         }
         let due = ping_at_ms(session, slot, &self.settings) <= now.ms;
-        if due && session.deadlines.pinged_at_ms == 0 {
+        if due && !blocked && session.deadlines.pinged_at_ms == 0 {
             session.deadlines.pinged_at_ms = now.ms;
-            if !blocked {
-                frame::write_ping(b"", session.personal());
-            }
+            frame::write_ping(b"", session.personal());
         }
         self.enqueue(slot);
     }
@@ -120,6 +120,8 @@ pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubS
         Phase::Ended(_) => u64::MAX,
         Phase::Streaming | Phase::Echoing => {
             let life = match deadlines.pinged_at_ms {
+                // Taking bytes is life enough, and a ping would wait behind them.
+                _ if session.is_unfinished() => u64::MAX,
                 0 => ping_at_ms(session, slot, settings),
                 pinged => pinged + settings.pong_ms,
             };

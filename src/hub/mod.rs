@@ -226,3 +226,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

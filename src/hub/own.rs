@@ -120,10 +120,14 @@ impl Hub {
         };
         let Some(outgoing) = &mut session.outgoing else { return };
         outgoing.progress(taken, now.ms);
-        match outgoing.is_unfinished() {
-            true => self.effects.push(Effect::SendRest { slot }),
-            false => self.enqueue(slot),
+        if outgoing.is_unfinished() {
+            return self.effects.push(Effect::SendRest { slot });
         }
+        // An unanswered ping stood behind what is finished only now.
+        let pinged_at_ms = &mut session.deadlines.pinged_at_ms;
+        *pinged_at_ms = if *pinged_at_ms > 0 { now.ms } else { 0 };
+        self.enqueue(slot);
+        self.arm(slot, now);
     }
 
     /// Everything that was composed for the session is with the kernel.

@@ -43,12 +43,14 @@ pub struct Client {
     /// Keeps its mood, answers every ping, makes no errors.
     pub steady: bool,
     had: Since,
+    /// How its last connection ended, and how often it had been told before.
+    pub farewell: Option<(Stage, usize)>,
 }
 
 impl Client {
     pub fn new(rng: &mut Rng) -> Client {
         let steady = rng.u8(..3) == 0;
-        Client { connection: None, mood: Mood::Eager, steady, had: Since::new() }
+        Client { connection: None, mood: Mood::Eager, steady, had: Since::new(), farewell: None }
     }
 
     /// Begins a connection; the hub has just given it `slot`.
@@ -112,6 +114,22 @@ impl Client {
         self.say(act, rng);
     }
 
+    /// Nothing is on its way from it or to it.
+    pub fn is_quiet(&self) -> bool {
+        let quiet = |c: &Connection| {
+            let idle = c.rest.is_none() && c.checker.pongs_due == 0 && !c.shut;
+            idle && c.dropped.is_none() && (c.left || !c.has_more())
+        };
+        self.connection.as_ref().is_none_or(quiet)
+    }
+
+    pub fn answer_pings(&mut self, rng: &mut Rng) {
+        let due = self.connection.as_mut().map(|c| std::mem::take(&mut c.checker.pongs_due));
+        for _ in 0..due.unwrap_or(0) {
+            self.say(Act::WsPong, rng);
+        }
+    }
+
     pub fn say(&mut self, act: Act, rng: &mut Rng) {
         let Some(connection) = &mut self.connection else { return };
         let bytes = match &act {
@@ -126,6 +144,7 @@ impl Client {
     pub fn end(&mut self) {
         if let Some(connection) = self.connection.take() {
             self.had = connection.checker.pairs.had();
+            self.farewell = Some((connection.checker.stage, connection.checker.shutdowns));
         }
     }
 

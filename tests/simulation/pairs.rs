@@ -45,16 +45,16 @@ impl Pairs {
     pub fn change(&mut self, new: &BTreeSet<Item>, marks: &Marks, since: &Since, valid: bool) {
         for (symbol, name) in NAMES.iter().enumerate() {
             let since = since.get(*name).copied().unwrap_or_default();
-            for channel in 0..3 {
+            for (channel, since) in since.into_iter().enumerate() {
                 let pair = &mut self.0[symbol][channel];
                 match (has(new, name, channel), &mut *pair) {
                     (true, Some(kept)) => kept.may_jump = true,
                     (true, None) if channel == TRADES => {
-                        *pair = Some(Pair::trades(symbol, marks, since[channel], valid));
+                        *pair = Some(Pair::trades(symbol, marks, since, valid));
                     }
                     (true, None) => {
                         let last = marks.seqs[symbol][channel];
-                        *pair = Some(Pair::conflated(last, since[channel], valid));
+                        *pair = Some(Pair::conflated(last, since, valid));
                     }
                     (false, _) => *pair = None,
                 }

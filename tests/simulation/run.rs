@@ -1,32 +1,31 @@
 //! One run: the hub's loop as a shard drives it, with the world, the clients and their sockets.
 
-use super::client::{Client, Mood};
+use super::client::Client;
 use super::world::World;
 use fastrand::Rng;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{Ipv4Addr, SocketAddr};
 use tapecast::hub::{Effect, Hub, HubSettings};
 use tapecast::session::{Now, Phase};
 
 const STEPS: usize = 90;
-const NS_PER_MS: i64 = 1_000_000;
+pub const NS_PER_MS: i64 = 1_000_000;
 
 pub struct Run {
-    rng: Rng,
-    hub: Hub,
-    world: World,
-    now: Now,
-    clients: Vec<Client>,
+    pub rng: Rng,
+    pub hub: Hub,
+    pub world: World,
+    pub now: Now,
+    pub clients: Vec<Client>,
     /// Client by slot.
-    owners: Vec<usize>,
+    pub owners: Vec<usize>,
     /// Of all that clients were sent.
-    hash: DefaultHasher,
-    gets_every: bool,
-    symbols_max: usize,
+    pub hash: DefaultHasher,
+    pub gets_every: bool,
+    pub symbols_max: usize,
     /// Now and then so much comes at once that a flush needs several frames.
-    bursts: bool,
+    pub bursts: bool,
     /// Busy: commands, closes and new connections come. At rest: only what ends by itself.
-    busy: bool,
+    pub busy: bool,
 }
 
 impl Run {
@@ -114,7 +113,7 @@ impl Run {
     }
 
     /// The part of a shard's turn after the inlet.
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         self.hub.check();
         while self.hub.next_batch(self.now) {
             self.send();
@@ -150,7 +149,7 @@ impl Run {
         self.hub.sent(&results, self.now);
     }
 
-    fn deliver(&mut self, owner: usize, bytes: &[u8]) {
+    pub fn deliver(&mut self, owner: usize, bytes: &[u8]) {
         (owner, bytes).hash(&mut self.hash);
         let connection = self.clients[owner].connection.as_mut().expect("a slot has its client");
         assert!(!connection.shut, "bytes after the server has shut its side");
@@ -172,190 +171,5 @@ impl Run {
                 assert_eq!(connection.dropped.replace(abort), None, "dropped once");
             }
         }
-    }
-
-    /// Everything that happens at sockets, each by chance, in any order.
-    fn clients_act(&mut self) {
-        for _ in 0..self.clients.len() {
-            let client = self.rng.usize(..self.clients.len());
-            if self.clients[client].connection.is_none() {
-                if self.busy && self.rng.u8(..3) == 0 {
-                    self.connect(client);
-                }
-                continue;
-            }
-            if self.busy {
-                self.clients[client].live(&mut self.rng, &self.world);
-            }
-            match self.rng.u8(..10) {
-                0..5 => self.give(client),
-                5..8 => self.complete_rest(client),
-                8 => self.close(client),
-                _ if self.busy && self.rng.u8(..20) == 0 => self.hang_up(client),
-                _ => {}
-            }
-        }
-    }
-
-    fn connect(&mut self, client: usize) {
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 4_000 + client as u16));
-        let (slot, _) = self.hub.open(peer, self.rng.u64(..), self.now);
-        if self.owners.len() <= slot as usize {
-            self.owners.resize(slot as usize + 1, 0);
-        }
-        self.owners[slot as usize] = client;
-        let limits = (self.gets_every, self.symbols_max);
-        self.clients[client].connect(slot, &mut self.rng, &self.world, limits);
-    }
-
-    fn give(&mut self, client: usize) {
-        let Some(connection) = &mut self.clients[client].connection else { return };
-        if connection.left || !connection.has_more() {
-            return;
-        }
-        let most = [1, 7, 60, 4_000][self.rng.usize(..4)];
-        let bytes = connection.give(most);
-        let session = self.hub.session(connection.slot).expect("not released");
-        let listens = session.is_listening();
-        self.hub.receive(connection.slot, &bytes, self.now);
-        match listens {
-            true => connection.given(&self.world),
-            false => connection.checker.is_lost = true,
-        }
-    }
-
-    /// A send under way makes some progress, or fails.
-    fn complete_rest(&mut self, client: usize) {
-        let mood = self.clients[client].mood;
-        let Some(connection) = &mut self.clients[client].connection else { return };
-        if connection.rest.is_none() || (mood == Mood::Stuck && connection.dropped.is_none()) {
-            return;
-        }
-        let (slot, rest) = (connection.slot, connection.rest.take().expect("just seen"));
-        assert_eq!(rest, self.hub.rest(slot), "what the kernel reads stays as it is");
-        let whole = mood == Mood::Eager || self.rng.bool();
-        let taken = if whole { rest.len() } else { self.rng.usize(1..=rest.len()) };
-        let fails = mood == Mood::Moody && self.rng.u8(..100) == 0;
-        let result = match (connection.dropped, fails) {
-            (Some(_), _) => -125,
-            (None, true) => -32,
-            _ if self.rng.u8(..20) == 0 => -4,
-            _ => taken as i32,
-        };
-        if let Ok(taken) = usize::try_from(result) {
-            self.deliver(client, &rest[..taken]);
-        }
-        self.hub.rest_sent(slot, result, self.now);
-    }
-
-    /// The last steps of a connection that the server has begun to close.
-    fn close(&mut self, client: usize) {
-        let Some(connection) = &mut self.clients[client].connection else { return };
-        if connection.dropped.is_some() {
-            if connection.rest.is_none() {
-                let session = self.hub.release(connection.slot).expect("released once");
-                assert!(matches!(session.phase, Phase::Ended(_)));
-                self.clients[client].end();
-            }
-        } else if connection.shut && !connection.left && self.rng.u8(..3) > 0 {
-            connection.left = true;
-            self.hub.receive_ended(connection.slot, 0, self.now);
-        }
-    }
-
-    fn hang_up(&mut self, client: usize) {
-        let Some(connection) = &mut self.clients[client].connection else { return };
-        if !connection.left {
-            connection.left = true;
-            let errno = [0, 104][self.rng.usize(..2)];
-            self.hub.receive_ended(connection.slot, errno, self.now);
-        }
-    }
-
-    /// No tick comes, everyone reads, clocks run out: then everyone has the newest of all.
-    fn rest(&mut self) {
-        self.busy = false;
-        for client in &mut self.clients {
-            client.mood = Mood::Eager;
-        }
-        for _ in 0..160 {
-            self.now.ms += 20;
-            self.now.unix_ns += 20 * NS_PER_MS;
-            for _ in 0..3 {
-                self.clients_act();
-            }
-            self.answer_pings();
-            self.turn();
-        }
-        assert_eq!(self.hub.lagging(), 0, "nobody is behind at rest");
-        for client in &self.clients {
-            let Some(connection) = &client.connection else { continue };
-            if connection.is_sound() && !connection.has_more() {
-                connection.checker.at_rest(&self.world);
-            }
-        }
-    }
-
-    fn answer_pings(&mut self) {
-        for client in &mut self.clients {
-            let Some(connection) = &mut client.connection else { continue };
-            for _ in 0..std::mem::take(&mut connection.checker.pongs_due) {
-                client.say(super::act::Act::WsPong, &mut self.rng);
-            }
-        }
-    }
-
-    fn leave_all(&mut self) {
-        for client in 0..self.clients.len() {
-            match self.rng.bool() {
-                true => self.clients[client].say(super::act::Act::Close, &mut self.rng),
-                false => self.hang_up(client),
-            }
-        }
-        self.run_out();
-    }
-
-    /// The server stops: everyone is told, then closed.
-    fn drain(&mut self) {
-        self.hub.drain(self.rng.u64(..2_000), self.now);
-        let sound = self.clients.iter().filter_map(|c| c.connection.as_ref());
-        let sound = sound.filter(|c| c.is_sound() && !c.has_more()).count();
-        self.run_out();
-        assert!(sound <= self.clients.len());
-    }
-
-    fn run_out(&mut self) {
-        for _ in 0..400 {
-            self.now.ms += 50;
-            self.now.unix_ns += 50 * NS_PER_MS;
-            for _ in 0..3 {
-                self.clients_act();
-            }
-            self.turn();
-        }
-        // Who is still there says nothing; the pings' deadline is behind them or they hang up now.
-        for client in 0..self.clients.len() {
-            self.hang_up(client);
-        }
-        for _ in 0..100 {
-            self.now.ms += 50;
-            for _ in 0..3 {
-                self.clients_act();
-            }
-            self.turn();
-        }
-    }
-
-    /// The last one has left: every budget is back at zero.
-    fn check_empty(&mut self) {
-        assert!(self.clients.iter().all(|client| client.connection.is_none()), "all released");
-        assert_eq!((self.hub.sessions(), self.hub.cohorts(), self.hub.subscribed()), (0, 0, 0));
-        // Timers that nobody needs any more run out, and nothing arms new ones.
-        self.now.ms += 10_000_000;
-        self.turn();
-        assert_eq!(self.hub.next_ms(), None, "a clock runs for nobody");
-        self.hub.check();
-        let counters = self.hub.counters();
-        assert_eq!(counters.opened, counters.closed.iter().sum::<u64>(), "every end is counted");
     }
 }
