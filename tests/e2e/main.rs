@@ -7,5 +7,18 @@
 //! The market is the recording beside the project where it is there (`TAPECAST_RECORDING` names
 //! another), and always one of the same shape that [`harness::recording`] makes.
 
+mod closing;
+mod commands;
+mod deadlines;
+mod descriptors;
+mod echo;
+mod feeds;
 mod harness;
+mod http;
+mod idle;
+mod lagging;
+mod languages;
+mod limits;
 mod replay;
+mod resume;
+mod starting;

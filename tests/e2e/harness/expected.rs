@@ -24,6 +24,8 @@ pub struct Seen {
     pub quote_count: u64,
     /// Of trades that a gap announced.
     pub lost_count: u64,
+    /// Where the newest gap ended; 0 without one.
+    pub gap_to: u64,
 }
 
 impl Follower {
@@ -141,5 +143,5 @@ fn take_gap<N>(item: &Item<'_, N>, symbol: &str, seen: &mut Seen) {
     assert_eq!(from, seen.trades + 1, "{symbol}: a gap begins after the last trade");
     assert!(to >= from, "{symbol}: a gap to {to} after {}", seen.trades);
     seen.lost_count += to - seen.trades;
-    seen.trades = to;
+    (seen.trades, seen.gap_to) = (to, to);
 }

@@ -40,7 +40,6 @@ pub struct Item<'a, N> {
     pub ch: Option<&'a str>,
     pub from: Option<u64>,
     pub to: Option<u64>,
-    pub msg: Option<&'a str>,
 }
 
 fn one_symbol<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a str>, D::Error> {

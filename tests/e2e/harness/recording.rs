@@ -19,6 +19,8 @@ const REAL: &str = "../shared/data/us-equities-2013-10-08-0930-1000.ndjson.gz";
 pub struct Recording {
     pub path: PathBuf,
     pub symbols: BTreeMap<String, Tape>,
+    /// The symbol of every trade, in the order of the file.
+    order: Vec<String>,
 }
 
 #[derive(Default)]
@@ -102,7 +104,7 @@ impl Recording {
         let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let lines = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)).lines();
         let mut symbols = BTreeMap::<String, Tape>::new();
-        let mut bars = BarMaker::default();
+        let (mut bars, mut order) = (BarMaker::default(), Vec::new());
         for line in lines {
             let line = line.expect("a whole file");
             let line: Line = serde_json::from_str(&line).expect("a good line");
@@ -113,6 +115,7 @@ impl Recording {
                 let trade = trade(&line, t_ns);
                 bars.trade(line.symbol, t_ns, &trade.price, &trade.size);
                 tape.trades.push(trade);
+                order.push(line.symbol.to_string());
             } else {
                 tape.quotes.push(quote(&line, t_ns));
             }
@@ -120,7 +123,13 @@ impl Recording {
         for (symbol, bar) in bars.end() {
             symbols.get_mut(&symbol).expect("it traded").bars.push(bar);
         }
-        Recording { path: path.to_path_buf(), symbols }
+        Recording { path: path.to_path_buf(), symbols, order }
+    }
+
+    /// How many of the last `count` trades of the file are this symbol's.
+    pub fn trades_among_last(&self, count: usize, symbol: &str) -> u64 {
+        let last = self.order.iter().rev().take(count);
+        last.filter(|name| *name == symbol).count() as u64
     }
 
     /// The feed that replays it; `options` as `--feed` has them.
