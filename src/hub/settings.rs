@@ -20,6 +20,8 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    /// Payload of a frame of events, within the limits; less lets small flushes need several.
+    pub frame_bytes: usize,
     /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
     pub batch_sends: usize,
     /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
@@ -41,6 +43,7 @@ impl Default for HubSettings {
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
+            frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
             batch_sends: BATCH_SENDS_MAX,
             canary: false,
         }
