@@ -21,7 +21,11 @@ impl Run {
             // Where no client does anything, only what the hub announces wakes it.
             let next_ms = self.hub.next_ms().unwrap_or(end_ms).clamp(self.now.ms + 1, end_ms);
             let is_quiet = self.clients.iter().all(|client| client.is_quiet());
-            self.sleep(if is_quiet { next_ms - self.now.ms } else { 20 });
+            self.sleep(match is_quiet {
+                true if self.hub.has_work(self.now) => 1,
+                true => next_ms - self.now.ms,
+                false => 20,
+            });
         }
         assert_eq!(self.hub.lagging(), 0, "nobody is behind at rest");
         for client in &self.clients {

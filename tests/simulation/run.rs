@@ -170,6 +170,8 @@ impl Run {
             }
             Effect::Shut { .. } => connection.shut = true,
             Effect::Drop { abort, .. } => {
+                let is_cut = !self.hub.rest(slot).is_empty();
+                assert!(abort || !is_cut, "an orderly end in the middle of a frame");
                 assert_eq!(connection.dropped.replace(abort), None, "dropped once");
             }
         }
