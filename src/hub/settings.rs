@@ -19,6 +19,8 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    /// Payload of a frame of events, within the limits; less lets small flushes need several.
+    pub frame_bytes: usize,
     /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
     pub batch_sends: usize,
     /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
@@ -48,6 +50,7 @@ impl Default for HubSettings {
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
             batch_sends: limits::SENDS_PER_CHUNK,
+            frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
             canary: false,
         }
     }
