@@ -19,6 +19,10 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    /// Clients may ask for panics: staging and tests alone.
+    pub fault_injection: bool,
+    /// Clients a second that this shard lets in: what the hints of a drain spread the return to.
+    pub returns_per_second: u64,
 }
 
 impl Default for HubSettings {
@@ -42,6 +46,10 @@ impl Default for HubSettings {
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
+            fault_injection: false,
+            // An accept costs some 20 us, so this is a tenth of a core: who was never away is
+            // served meanwhile.
+            returns_per_second: 5_000,
         }
     }
 }

@@ -3,15 +3,22 @@
 use super::connections::Connections;
 use super::counters::ShardCounters;
 use super::mailbox::{Mailbox, Message};
-use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
+use super::step::Step;
+use super::{BufferId, Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
-use crate::hub::{Effect, Hub};
+use crate::hub::{Effect, Hub, Torn};
+use crate::market::Tick;
+use crate::panics;
 use crate::session::{CloseReason, Now};
+use crate::wire::Fault;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+mod renewal;
 
 /// Completions dispatched at a stretch: at some 2 us each, a millisecond.
 const COMPLETIONS_MAX: usize = 512;
@@ -44,9 +51,27 @@ pub(super) struct Shard {
     accepting: Accepting,
     /// When what is left after a drain is cut.
     drained_at_ms: Option<u64>,
+    /// To be dispatched, the next one last.
     completions: Vec<Completion>,
     sends: Vec<SendNow>,
     results: Vec<i32>,
+    flight: Flight,
+    /// The tick that the hub is taking in.
+    entering: Option<Tick>,
+    /// Sockets of the shard in whose place this one is.
+    parting: renewal::Parting,
+    /// A fault was asked for in the salvage that comes.
+    salvage_fails: bool,
+}
+
+/// How far a batch of sends is, for the case that it does not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flight {
+    None,
+    /// What sockets take is not known.
+    Sending,
+    /// It is known, but not to the hub.
+    Sent,
 }
 
 /// The state of the multishot accept.
@@ -90,29 +115,34 @@ impl Shard {
             completions: Vec::new(),
             sends: Vec::new(),
             results: Vec::new(),
+            flight: Flight::None,
+            entering: None,
+            parting: renewal::Parting::default(),
+            salvage_fails: false,
         }
     }
 
     /// One turn; says whether there is more to do at once.
     pub fn turn(&mut self) -> bool {
         let now = clock::now();
+        self.counters.enter(Step::Completions);
         let mut busy = self.complete(now);
+        self.make_fault();
+        self.counters.enter(Step::Mail);
         self.read_mail(now);
-        for _ in 0..TICKS_MAX {
-            if self.hub.is_full() {
-                break;
-            }
-            let Some(tick) = self.inlet.pop() else { break };
-            self.hub.tick(&tick);
-        }
+        self.counters.enter(Step::Ticks);
+        self.take_ticks();
+        self.counters.enter(Step::Flush);
         let mut batches = 0;
         while batches < BATCHES_MAX && self.hub.next_batch(now) {
             self.send_batch(now);
             busy |= self.complete(now);
             batches += 1;
         }
+        self.counters.enter(Step::Timers);
         self.hub.timers(now);
         self.take_effects();
+        self.parting.close_if_over(now.ms);
         if let Accepting::Paused(until_ms) = self.accepting
             && until_ms <= now.ms
         {
@@ -121,6 +151,30 @@ impl Shard {
         }
         self.counters.publish(&self.hub);
         busy || self.has_mail() || self.hub.has_work(now)
+    }
+
+    fn take_ticks(&mut self) {
+        for _ in 0..TICKS_MAX {
+            if self.hub.is_full() {
+                break;
+            }
+            self.entering = self.inlet.pop();
+            let Some(tick) = &self.entering else { break };
+            self.hub.tick(tick);
+            self.entering = None;
+        }
+    }
+
+    /// A fault that a client asked for, where that is allowed.
+    fn make_fault(&mut self) {
+        match self.hub.take_fault() {
+            None => {}
+            Some(Fault::Stall { ms }) => thread::sleep(Duration::from_millis(ms)),
+            Some(fault) => {
+                self.salvage_fails = fault == Fault::Salvage;
+                panic!("a fault was asked for in the turn");
+            }
+        }
     }
 
     /// Whether others have put something into this shard's queues.
@@ -134,7 +188,8 @@ impl Shard {
             Accepting::Paused(until_ms) => Some(until_ms),
             _ => None,
         };
-        let next = self.hub.next_ms().into_iter().chain(paused).chain(self.drained_at_ms).min();
+        let others = [paused, self.drained_at_ms, self.parting.until_ms];
+        let next = self.hub.next_ms().into_iter().chain(others.into_iter().flatten()).min();
         if let Some(at_ms) = next {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
@@ -148,12 +203,12 @@ impl Shard {
     }
 
     fn complete(&mut self, now: Now) -> bool {
-        let mut completions = std::mem::take(&mut self.completions);
-        let more = self.ring.collect(COMPLETIONS_MAX, &mut completions);
-        for completion in completions.drain(..) {
+        let more = self.ring.collect(COMPLETIONS_MAX, &mut self.completions);
+        // What a panic leaves stays there: accepted sockets are among it.
+        self.completions.reverse();
+        while let Some(completion) = self.completions.pop() {
             self.dispatch(completion, now);
         }
-        self.completions = completions;
         for token in std::mem::take(&mut self.unarmed) {
             self.arm_receive(token);
         }
@@ -175,12 +230,7 @@ impl Shard {
                     c.dropping.is_some()
                 });
                 if known == Some(false) {
-                    let (hub, ring) = (&mut self.hub, &self.ring);
-                    let bytes = ring.buffer(&buffer);
-                    let received = AssertUnwindSafe(|| hub.receive(token.slot, bytes, now));
-                    if catch_unwind(received).is_err() {
-                        self.hub.end(token.slot, CloseReason::Internal, now);
-                    }
+                    self.received(token.slot, &buffer, now);
                 }
                 self.ring.give_back(buffer);
                 if !more {
@@ -195,6 +245,22 @@ impl Shard {
                 let result = result.map_or_else(|errno| -errno, |taken| taken as i32);
                 self.hub.rest_sent(token.slot, result, now);
                 self.close_if_done(token);
+            }
+        }
+    }
+
+    /// What bytes of a session panic with ends that session; the rest of the hub goes on.
+    fn received(&mut self, slot: u32, buffer: &BufferId, now: Now) {
+        let (hub, ring) = (&mut self.hub, &self.ring);
+        let Err(caught) = panics::catch(|| hub.receive(slot, ring.buffer(buffer), now)) else {
+            return;
+        };
+        let id = self.hub.session(slot).map(|session| session.id);
+        match self.hub.receive_panicked(slot, now) {
+            Ok(()) => panics::report("session ends", id, caught),
+            Err(Torn) => {
+                panics::report("the hub's tables are torn", id, caught);
+                panic!("no session of this hub can go on");
             }
         }
     }
@@ -224,6 +290,8 @@ impl Shard {
             self.hub.end(slot, CloseReason::Restart, now);
         } else if self.hub.sessions() > self.sessions_max {
             self.hub.end(slot, CloseReason::Overload, now);
+        } else if self.hub.sessions() + self.parting.len() > self.sessions_max {
+            self.parting.close_all(); // their descriptors are wanted
         }
     }
 
@@ -263,8 +331,11 @@ impl Shard {
             let fd = self.connections.raw_fd(send.slot);
             self.sends.push(SendNow { fd, start: send.start, end: send.end });
         }
+        self.flight = Flight::Sending;
         self.ring.send_now(&self.sends, batch.bytes(), &mut self.results);
+        self.flight = Flight::Sent;
         self.hub.sent(&self.results, now);
+        self.flight = Flight::None;
         self.take_effects();
     }
 
@@ -334,8 +405,8 @@ impl Shard {
                         self.ring.cancel_accept();
                     }
                     self.accepting = Accepting::Ended;
-                    self.hub.drain(over_ms, now);
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
+                    self.hub.drain(over_ms, now);
                 }
             }
         }
