@@ -153,7 +153,8 @@ impl ServeArgs {
     }
 }
 
-/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use; others: see [`crate::server::Failure`].
+/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use; others are given by
+/// [`Failure`](crate::server::Failure).
 pub fn run(args: &ServeArgs) -> ExitCode {
     let settings = args.settings();
     if let Err(error) = settings.check() {

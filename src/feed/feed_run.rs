@@ -84,7 +84,7 @@ impl FeedRun {
             feed,
             is_live: source.is_live(),
             source: Some(source),
-            retry: Retry::new(500, 30_000),
+            retry: Retry::default(),
             taking: false,
             state,
             last_ns: now_ns,

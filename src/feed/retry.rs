@@ -1,5 +1,7 @@
 //! When a feed that died is started again: exponential backoff.
 
+use crate::config::BoundarySettings;
+
 /// ns in a ms.
 const MS: i64 = 1_000_000;
 
@@ -16,6 +18,13 @@ pub struct Retry {
     started_ns: i64,
 }
 
+impl Default for Retry {
+    fn default() -> Retry {
+        let settings = BoundarySettings::default();
+        Retry::new(settings.feed_retry_ms, settings.feed_retry_ms_max)
+    }
+}
+
 impl Retry {
     pub fn new(first_ms: u64, longest_ms: u64) -> Retry {
         let ns = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(MS);
@@ -23,10 +32,11 @@ impl Retry {
         Retry { first_ns, longest_ns, deaths: 0, due_ns: None, started_ns: i64::MIN }
     }
 
-    /// The feed has died. Gives when it is due again. One that had run for longer than the longest
-    /// wait is not one that dies at once, and begins with the shortest.
+    /// The feed has died, or could not be started. Gives when it is due again. One that had run
+    /// for longer than the longest wait is not one that dies at once: it begins with the shortest.
     pub fn died(&mut self, now_ns: i64) -> i64 {
-        if now_ns.saturating_sub(self.started_ns) > self.longest_ns {
+        let ran = self.due_ns.is_none();
+        if ran && now_ns.saturating_sub(self.started_ns) > self.longest_ns {
             self.deaths = 0;
         }
         let factor = 1_i64 << self.deaths.min(30);

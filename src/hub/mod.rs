@@ -32,6 +32,8 @@ mod lines;
 mod membership;
 mod own;
 mod receive;
+#[cfg(test)]
+mod rig;
 mod salvage;
 mod sessions;
 pub mod settings;

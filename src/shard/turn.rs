@@ -4,20 +4,17 @@ use super::connections::Connections;
 use super::counters::ShardCounters;
 use super::mailbox::{Mailbox, Message};
 use super::step::Step;
-use super::{BufferId, Completion, End, SendNow, SocketRing, Token, clock, socket};
+use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
-use crate::hub::{Effect, Hub, Torn};
+use crate::hub::{Effect, Hub};
 use crate::market::Tick;
-use crate::panics;
 use crate::session::{CloseReason, Now};
-use crate::wire::Fault;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
+mod boundary;
 mod renewal;
 
 /// Completions dispatched at a stretch: at some 2 us each, a millisecond.
@@ -165,18 +162,6 @@ impl Shard {
         }
     }
 
-    /// A fault that a client asked for, where that is allowed.
-    fn make_fault(&mut self) {
-        match self.hub.take_fault() {
-            None => {}
-            Some(Fault::Stall { ms }) => thread::sleep(Duration::from_millis(ms)),
-            Some(fault) => {
-                self.salvage_fails = fault == Fault::Salvage;
-                panic!("a fault was asked for in the turn");
-            }
-        }
-    }
-
     /// Whether others have put something into this shard's queues.
     pub fn has_mail(&self) -> bool {
         !self.inlet.is_empty() || !self.mailbox.is_empty()
@@ -245,22 +230,6 @@ impl Shard {
                 let result = result.map_or_else(|errno| -errno, |taken| taken as i32);
                 self.hub.rest_sent(token.slot, result, now);
                 self.close_if_done(token);
-            }
-        }
-    }
-
-    /// What bytes of a session panic with ends that session; the rest of the hub goes on.
-    fn received(&mut self, slot: u32, buffer: &BufferId, now: Now) {
-        let (hub, ring) = (&mut self.hub, &self.ring);
-        let Err(caught) = panics::catch(|| hub.receive(slot, ring.buffer(buffer), now)) else {
-            return;
-        };
-        let id = self.hub.session(slot).map(|session| session.id);
-        match self.hub.receive_panicked(slot, now) {
-            Ok(()) => panics::report("session ends", id, caught),
-            Err(Torn) => {
-                panics::report("the hub's tables are torn", id, caught);
-                panic!("no session of this hub can go on");
             }
         }
     }
