@@ -29,8 +29,8 @@ pub struct ServeArgs {
     /// interval_ms=40,burst=50 for exact loads, trades=PERCENT (0: quotes alone), names=SYM
     /// (SYM0001 ...), test_symbols=off.
     ///
-    /// replay:PATH[,speed=1|10|max][,loop][,wait=N][,restamp]: NDJSON, plain, .gz or .zst. wait=N
-    /// begins when N sessions have subscribed; restamp gives event times of now.
+    /// replay:PATH[,speed=1|10|max,loop,wait=N,restamp]: NDJSON, plain, .gz or .zst. wait=N begins
+    /// when N sessions have subscribed; restamp gives event times of now.
     ///
     /// stdin: the same lines from standard input.
     #[arg(long = "feed", value_name = "SPEC")]

@@ -73,8 +73,8 @@ pub enum IngestError {
 
 impl Ingest {
     /// Starts the thread. `sources` are numbered in this order ([`Feed`]), `inlets` are the shards'
-    /// in theirs. A feed without a tick for `stale_ms` is told to be stale; one that died is started
-    /// again as `retry` says.
+    /// in theirs. A feed without a tick for `stale_ms` is told to be stale; one that died is
+    /// started again as `retry` says.
     pub fn spawn(
         sources: Vec<Box<dyn Source>>,
         inlets: Vec<Arc<Inlet>>,

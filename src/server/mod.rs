@@ -2,19 +2,22 @@
 //!
 //! Must not know arguments or what is printed. The main type is [`Server`].
 
-pub mod budget;
+mod budget;
 pub mod descriptors;
 mod failure;
-pub mod placement;
+mod placement;
 
 pub use budget::Budget;
 pub use failure::Failure;
 
 use crate::config::Settings;
 use crate::control::Watchdog;
-use crate::feed::ingest::{Ingest, IngestError, IngestHandle};
-use crate::feed::{FeedOpenError, FeedSpec, Retry, SpecError, Subscribed};
-use crate::shard::{ListenError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen};
+use crate::feed::{
+    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Retry, SpecError, Subscribed,
+};
+use crate::shard::{
+    ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen, probe,
+};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -37,6 +40,8 @@ pub enum StartError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(transparent)]
+    Ring(#[from] RingError),
+    #[error(transparent)]
     Shard(#[from] ShardError),
     #[error(transparent)]
     Ingest(#[from] IngestError),
@@ -56,8 +61,6 @@ pub struct Server {
     pub address: SocketAddr,
     pub budget: Budget,
     pub shards: Vec<ShardHandle>,
-    /// Sequence numbers hold within it.
-    pub epoch: String,
     ingest: IngestHandle,
     watchdog: Watchdog,
     /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
@@ -69,6 +72,8 @@ impl Server {
     pub fn start(settings: &Settings) -> Result<Server, StartError> {
         let specs = settings.feeds.iter().map(|text| text.parse());
         let specs = specs.collect::<Result<Vec<FeedSpec>, SpecError>>()?;
+        // First of all, so that an old kernel or a closed container is named as what it is.
+        probe()?;
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
@@ -104,7 +109,7 @@ impl Server {
         let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms, retry)?;
         let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
         let watchdog = Watchdog::new(counters, report_ms, exit_ms);
-        Ok(Server { address, budget, shards, epoch, ingest, watchdog, listeners })
+        Ok(Server { address, budget, shards, ingest, watchdog, listeners })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open

@@ -15,7 +15,11 @@ fn send(rig: &mut Rig, slot: u32, texts: &[&str]) -> Result<(), Torn> {
     let (hub, now) = (&mut rig.hub, rig.now);
     match catch_unwind(AssertUnwindSafe(|| hub.receive(slot, &Rig::frames(texts), now))) {
         Ok(()) => Ok(()),
-        Err(_) => rig.hub.receive_panicked(slot, rig.now),
+        Err(_) => {
+            rig.hub.receive_panicked(slot, rig.now)?;
+            rig.hub.check();
+            Ok(())
+        }
     }
 }
 
@@ -64,6 +68,7 @@ fn numbers_of_a_subscription_that_panicked_are_free_again() {
     hub.book.symbols.number(name).expect("room");
     assert_eq!(hub.receive_panicked(slot, rig.now), Ok(()));
     assert_eq!(hub.book.symbols.find(&name), None);
+    hub.check();
 }
 
 #[test]

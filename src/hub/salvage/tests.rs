@@ -76,14 +76,14 @@ fn the_market_is_as_it_was() {
     rig.hub.tick(&Tick::new(TickBody::FeedState { feed, state, last_ns: 7 }));
     let make = || Hub::renewed(&rig.hub, None, rig.now);
     assert_eq!(make().sessions(), 0);
+    make().check();
     let all = r#"{"action":"subscribe","quotes":["*"],"bars":["*"],"trades":["*"]}"#;
     let fresh = view(make(), all);
     assert!(fresh.iter().any(|item| item.contains(r#""sq":10"#)), "{fresh:?}");
     assert!(fresh.iter().any(|item| item.contains("down")), "{fresh:?}");
     let resume = |seq| {
-        format!(
-            r#"{{"action":"subscribe","trades":["B"],"epoch":"epoch-1","since":{{"B":{{"trades":{seq}}}}}}}"#
-        )
+        let since = format!(r#""epoch":"epoch-1","since":{{"B":{{"trades":{seq}}}}}"#);
+        format!(r#"{{"action":"subscribe","trades":["B"],{since}}}"#)
     };
     let resumed: Vec<_> = [2, 3, 9, 12].map(|seq| view(make(), &resume(seq))).into();
     let mut half = make();
