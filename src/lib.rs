@@ -75,6 +75,7 @@ pub mod feed;
 pub mod hub;
 pub mod limits;
 pub mod market;
+pub mod panics;
 pub mod server;
 pub mod session;
 pub mod shard;

@@ -19,6 +19,7 @@
 
 pub mod batch;
 pub mod book;
+mod boundary;
 mod catchup;
 mod check;
 mod closing;
@@ -32,6 +33,9 @@ mod lines;
 mod membership;
 mod own;
 mod receive;
+#[cfg(test)]
+mod rig;
+mod salvage;
 mod sessions;
 pub mod settings;
 pub mod symbols;
@@ -39,6 +43,8 @@ mod tape;
 mod wheel;
 
 pub use batch::{Batch, Effect, Send};
+pub use boundary::Torn;
+pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
 use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
@@ -46,6 +52,7 @@ use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
 use book::Book;
+use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
 use lines::Lines;
@@ -89,6 +96,9 @@ pub struct Hub {
     wheel: Wheel,
     effects: Vec<Effect>,
     counters: Counters,
+    boundary: Boundary,
+    /// How far the return of those who are drained is spread; set by the drain.
+    drain_jitter_ms: Option<u64>,
     /// Sessions that hold a subscription, for feeds that wait for them.
     subscribed: usize,
 }
@@ -118,6 +128,8 @@ impl Hub {
             wheel: Wheel::new(now.ms),
             effects: Vec::new(),
             counters: Counters::default(),
+            boundary: Boundary::default(),
+            drain_jitter_ms: None,
             subscribed: 0,
         }
     }
