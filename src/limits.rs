@@ -1,4 +1,5 @@
-//! Every hard limit, and how the limits relate. A setting may be lower than its limit, never higher.
+//! Every hard limit, and how the limits relate. A setting may be lower than its limit, never
+//! higher.
 //!
 //! Units stand last in a name. What a limit protects stands beside it; relations that would break
 //! silently are asserted at compile time at the end.
@@ -6,8 +7,12 @@
 /// Longest symbol, exchange code and condition list, in bytes: what fits the payload of one `Tick`.
 pub const NAME_BYTES_MAX: usize = 32;
 
-/// Symbols that one shard knows, from feeds and from subscriptions together.
+/// Symbols of all feeds together.
 pub const SYMBOLS_MAX: usize = 100_000;
+
+/// Symbols of one shard that clients have named and no feed has sent (error 405 above it). Some
+/// megabytes; apart from the feeds' share, so that made-up names never shut a feed's symbol out.
+pub const SYMBOLS_UNFED_MAX: usize = 50_000;
 
 /// Distinct exchange and tape codes. Code 0 means "absent", so 255 fit the one byte they get.
 pub const CODES_MAX: usize = 255;
@@ -28,9 +33,6 @@ pub const FRAME_PAYLOAD_BYTES_MIN: usize = 2 * LINE_BYTES_MAX + 32;
 
 /// Longest encoded event line (one element of a frame's array), in bytes.
 pub const LINE_BYTES_MAX: usize = 1024;
-
-/// Room kept before a payload for its frame header (RFC 6455, section 5.2: 2, 4 or 10 bytes).
-pub const FRAME_HEADER_BYTES_MAX: usize = 10;
 
 /// HTTP request head of an upgrade, in bytes.
 pub const UPGRADE_BYTES_MAX: usize = 16 * 1024;
@@ -108,9 +110,40 @@ pub const COMMANDS_BURST: u32 = 500;
 /// Refused or unreadable commands, less the good ones since, that end a session with 1008.
 pub const STRIKES_MAX: u16 = 50;
 
+/// Longest message that our own client takes, in bytes: room for servers with larger frames than
+/// ours, and a bound on what a stranger can make it hold.
+pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest that a server's retry hint can make our own client wait, in ms: ten minutes.
+pub const RETRY_HINT_MS_MAX: u64 = 600_000;
+
 /// Longest line of a feed, in bytes; a longer one is a bad line.
 pub const FEED_LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Submissions that a shard's ring queues before it enters the kernel (64 bytes each).
+pub const RING_ENTRIES: u32 = 1024;
+
+/// Completions that a shard's ring holds (16 bytes each: 512 KiB). The kernel keeps more, at the
+/// price of an allocation for each: enough for every connection of a full shard to speak at once.
+pub const RING_COMPLETIONS: u32 = 32 * 1024;
+
+/// Receive buffers of a shard, which all its connections share: 2 MiB at most. A command of
+/// ordinary length fits one; a buffer is lent only while its bytes are read.
+pub const RECEIVE_BUFFERS: u16 = 1024;
+pub const RECEIVE_BUFFER_BYTES: u32 = 2048;
+
+/// Sends of a flush between two looks at the completions: about 1 ms at 4.6 us each, which is
+/// what a flush may delay an accept, a pong or a tick.
+pub const SENDS_PER_CHUNK: usize = 256;
+
+/// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
+pub const FEEDS_MAX: usize = 16;
+
+/// Most records a second, or in one burst, that a synthetic feed may be asked for: far above what
+/// one ingest thread can make, so that a typo is told from a load.
+pub const FEED_RATE_MAX: u32 = 10_000_000;
+
+const _: () = assert!(FEEDS_MAX <= u8::MAX as usize, "a feed's number is one byte in a tick");
 const _: () = assert!(
     FRAME_PAYLOAD_BYTES_MAX <= u16::MAX as usize,
     "a server frame's length must fit the two-byte form, so that its header is 2 or 4 bytes"
@@ -121,3 +154,15 @@ const _: () = assert!(
 );
 const _: () =
     assert!(ECHO_BYTES_MAX > COMMAND_BYTES_MAX, "echo is the one place for large messages");
+const _: () = assert!(
+    SENDS_PER_CHUNK <= RING_ENTRIES as usize && RING_ENTRIES * 2 <= RING_COMPLETIONS,
+    "a chunk is submitted at once, and what is submitted at once must find room to complete"
+);
+const _: () = assert!(
+    RECEIVE_BUFFERS.is_power_of_two() && RECEIVE_BUFFERS <= 1 << 15,
+    "io_uring_register_buf_ring(3)"
+);
+const _: () = assert!(
+    CLIENT_MESSAGE_BYTES_MAX > FRAME_PAYLOAD_BYTES_MAX,
+    "the client must take every frame that the server sends"
+);

@@ -1,1 +1,45 @@
-fn main() {}
+//! Arguments → command → exit code. 0: done; 1: failed; 2: wrong use.
+
+use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tapecast::cli::{load, serve, subscribe};
+use tracing_subscriber::EnvFilter;
+
+/// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
+///
+/// Without a command: `serve` with a built-in synthetic feed on 127.0.0.1:9001.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve feeds to WebSocket subscribers
+    Serve(serve::ServeArgs),
+    /// Print what a subscriber gets
+    Subscribe(subscribe::SubscribeArgs),
+    /// Put load on a server with many connections, and check every stream
+    Load(load::LoadArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("TAPECAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    match arguments.command {
+        None => serve::run(&arguments.serve),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Subscribe(args)) => subscribe::run(&args),
+        Some(Command::Load(args)) => load::run(&args),
+    }
+}

@@ -1,9 +1,5 @@
 //! Sends that the shard is asked to make, and what it is asked to do with sockets.
 
-/// Sends of one batch. Large enough that the ring's submission call is a small part of the cost of
-/// the sends in it, small enough (a millisecond) that completions do not wait long.
-pub const BATCH_SENDS_MAX: usize = 256;
-
 /// Bytes of one batch of frames that each go to one session only.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 

@@ -81,7 +81,7 @@ impl Book {
                 return None;
             }
             TickBody::BarTotals(..) => {
-                // Halves of different bars can meet where the ingest had to merge: no bar then.
+                // Halves of different bars can meet where the ingest had to merge: no bar.
                 let half = self.halves.get_mut(symbol as usize)?.take();
                 let prices = half.filter(|half| half.seq() == tick.seq())?;
                 self.recent.push(Recent { tick: prices, position });

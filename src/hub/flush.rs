@@ -26,6 +26,8 @@ pub(super) struct Flush {
     /// Windows are being flushed, not only cohorts with a rate: the book settles at the end.
     settles: bool,
     flushed_at_ms: u64,
+    /// The book's place when clocks were last armed: without a new tick there is nothing to arm.
+    armed: (u64, u64),
     /// When each armed cohort with a rate is due.
     pub(super) clocks: BinaryHeap<Reverse<(u64, u32)>>,
 }
@@ -164,6 +166,9 @@ impl Hub {
 
     /// Cohorts with a rate have a clock that runs only while something has come for them.
     fn arm_clocks(&mut self, now: Now) {
+        if mem::replace(&mut self.flush.armed, self.book.here()) == self.book.here() {
+            return;
+        }
         for id in self.cohorts.take_resting() {
             let Some(cohort) = self.cohorts.at_mut(id) else { continue };
             let rate = cohort.key.rate;

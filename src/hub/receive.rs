@@ -65,7 +65,7 @@ impl Hub {
             let limits = event::Limits {
                 symbols: self.settings.session_symbols_max,
                 since: crate::limits::SINCE_SYMBOLS_MAX,
-                message_bytes: crate::limits::COMMAND_BYTES_MAX,
+                message_bytes: COMMAND_BYTES_MAX,
             };
             let (format, personal) = (session.format, session.personal());
             event::connected(format, &self.epoch, &id, &limits, personal);

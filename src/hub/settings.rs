@@ -1,6 +1,5 @@
 //! What the hub needs of the configuration.
 
-use super::batch::BATCH_SENDS_MAX;
 use crate::limits;
 
 /// Times in ms. The defaults are justified where the configuration defines them.
@@ -33,18 +32,25 @@ impl Default for HubSettings {
     fn default() -> HubSettings {
         HubSettings {
             tape_ticks: limits::TAPE_TICKS,
+            // Under load batches form by themselves; at rest a tick goes out at once.
             flush_ms: 0,
+            // A TLS proxy and a slow phone behind it need two seconds; a slowloris gets ten.
             handshake_ms: 10_000,
+            // Below the 60 s after which proxies and address translators forget who is silent.
             ping_ms: 45_000,
+            // A phone that wakes its radio answers in a few seconds; 20 s is a client that is gone.
             pong_ms: 20_000,
+            // Second line behind TCP_USER_TIMEOUT (10 s), which ends who acknowledges nothing: this
+            // ends who acknowledges and never reads.
             write_stall_ms: 15_000,
+            // A Close frame and its answer are one round trip; five seconds allow for a lossy path.
             close_ms: 5_000,
             retry_ms: 1_000,
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
             frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
-            batch_sends: BATCH_SENDS_MAX,
+            batch_sends: limits::SENDS_PER_CHUNK,
             canary: false,
         }
     }

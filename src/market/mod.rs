@@ -3,14 +3,18 @@
 //! Pure. Must not know sockets, clocks, threads, sessions or encodings for clients. The main type
 //! is [`Tick`]: the one record that crosses from the feed thread to the shards.
 
-pub mod channel;
-pub mod decimal;
-pub mod record;
-pub mod symbol;
-pub mod tick;
+mod body;
+mod channel;
+mod decimal;
+mod name;
+mod record;
+mod symbol;
+mod tick;
 
+pub use body::{BarPrices, BarTotals, Feed, Head, Quote, SymbolId, TickBody, Trade};
 pub use channel::{Channel, ChannelSet, FeedState};
 pub use decimal::Decimal;
+pub use name::Name;
 pub use record::{Record, RecordBody, RecordError};
 pub use symbol::{Symbol, SymbolError};
-pub use tick::{BarPrices, BarTotals, Feed, Head, Name, Quote, SymbolId, Tick, TickBody, Trade};
+pub use tick::Tick;

@@ -4,138 +4,9 @@
 //! counts, so nothing of one core's memory is kept alive by another. What does not fit 64 bytes
 //! travels in several ticks (bars) or once, as a definition (names).
 
-use super::{Channel, Decimal, FeedState, Symbol};
+use super::body::{BarPrices, BarTotals, Feed, Head, Quote, SymbolId, TickBody, Trade};
+use super::{Channel, FeedState, Name, Symbol};
 use crate::limits::NAME_BYTES_MAX;
-
-/// Number of a symbol, given by the ingest thread in order of first appearance, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SymbolId(pub u32);
-
-/// Number of a feed: its position among the server's `--feed` arguments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Feed(pub u8);
-
-/// What every market event has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    pub symbol: SymbolId,
-    /// Sequence number within symbol and channel, from 1.
-    pub seq: u64,
-    /// When it happened, ns since the Unix epoch, as the feed says. Of a bar: the minute's start.
-    pub event_ns: i64,
-    /// When the ingest thread took it, ns since the Unix epoch.
-    pub ingest_ns: i64,
-    /// Digits after the point of all prices of the tick, and of all its sizes.
-    pub price_scale: u8,
-    pub size_scale: u8,
-}
-
-/// Prices and sizes are in units of the head's scales.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trade {
-    pub id: Option<u64>,
-    pub price: i64,
-    pub size: i64,
-    /// Interned codes; 0 is absent.
-    pub exchange: u8,
-    pub tape: u8,
-    pub conditions: u16,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quote {
-    pub bid_price: i64,
-    pub bid_size: i64,
-    pub ask_price: i64,
-    pub ask_size: i64,
-    /// Interned codes; 0 is absent.
-    pub bid_exchange: u8,
-    pub ask_exchange: u8,
-}
-
-/// First record of a bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BarPrices {
-    pub open: i64,
-    pub high: i64,
-    pub low: i64,
-    pub close: i64,
-}
-
-/// Second record of a bar; the bar counts when this has arrived with the first's `seq`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BarTotals {
-    pub volume: i64,
-    pub trades: u64,
-    /// Volume-weighted average price, in units of the head's price scale.
-    pub vwap: i64,
-}
-
-/// What a tick carries; see [`Tick::body`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum TickBody {
-    Trade(Head, Trade),
-    Quote(Head, Quote),
-    BarPrices(Head, BarPrices),
-    BarTotals(Head, BarTotals),
-    /// These sequence numbers of a lossless channel will not come (both ends included).
-    Lost {
-        symbol: SymbolId,
-        channel: Channel,
-        from: u64,
-        to: u64,
-        ingest_ns: i64,
-    },
-    /// A symbol appears for the first time, and belongs to `feed` from now on.
-    Symbol {
-        id: SymbolId,
-        name: Symbol,
-        feed: Feed,
-    },
-    /// Exchange or tape code number `code` (from 1) means this text.
-    Code {
-        code: u8,
-        name: Name,
-    },
-    /// Condition list number `list` (from 1): its conditions, joined by commas.
-    Conditions {
-        list: u16,
-        joined: Name,
-    },
-    /// `last_ns` is the ingest time of the feed's newest tick, 0 before the first.
-    FeedState {
-        feed: Feed,
-        state: FeedState,
-        last_ns: i64,
-    },
-}
-
-/// A short text in a definition: at most [`NAME_BYTES_MAX`] bytes of UTF-8.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Name {
-    bytes: [u8; NAME_BYTES_MAX],
-    length: u8,
-}
-
-impl Name {
-    /// `None` where the text is longer than [`NAME_BYTES_MAX`].
-    pub fn new(text: &str) -> Option<Name> {
-        let mut bytes = [0; NAME_BYTES_MAX];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Some(Name { bytes, length: text.len() as u8 })
-    }
-
-    pub fn as_str(&self) -> &str {
-        let bytes = &self.bytes[..self.length as usize];
-        std::str::from_utf8(bytes).expect("a name is made from a str only")
-    }
-}
-
-impl std::fmt::Debug for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.as_str())
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -265,6 +136,12 @@ impl Tick {
         }
     }
 
+    /// Whether it gives a symbol, code or condition list its meaning: what must come before use.
+    #[inline]
+    pub fn is_definition(&self) -> bool {
+        matches!(self.kind, Kind::Symbol | Kind::Code | Kind::Conditions)
+    }
+
     /// The symbol of a market event or a loss; meaningless for the other kinds.
     #[inline]
     pub fn symbol(&self) -> SymbolId {
@@ -301,10 +178,6 @@ impl Tick {
         Tick { symbol: symbol.0, ..self }
     }
 
-    pub fn event_ns(&self) -> i64 {
-        self.event_ns
-    }
-
     pub fn ingest_ns(&self) -> i64 {
         self.ingest_ns
     }
@@ -321,12 +194,12 @@ impl Tick {
     }
 
     fn blank(kind: Kind) -> Tick {
-        let (code_a, code_b, words) = (0, 0, [0; 4]);
+        let words = [0; 4];
         Tick {
             kind,
             scales: 0,
-            code_a,
-            code_b,
+            code_a: 0,
+            code_b: 0,
             symbol: 0,
             seq: 0,
             event_ns: 0,
@@ -337,15 +210,13 @@ impl Tick {
 
     fn event(kind: Kind, head: Head, words: [i64; 4]) -> Tick {
         Tick {
-            kind,
             scales: head.price_scale | head.size_scale << 4,
-            code_a: 0,
-            code_b: 0,
             symbol: head.symbol.0,
             seq: head.seq,
             event_ns: head.event_ns,
             ingest_ns: head.ingest_ns,
             words,
+            ..Tick::blank(kind)
         }
     }
 
@@ -354,8 +225,9 @@ impl Tick {
     }
 
     fn named(kind: Kind, name: Name) -> Tick {
-        let mut tick = Tick { seq: u64::from(name.length), ..Tick::blank(kind) };
-        for (word, bytes) in tick.words.iter_mut().zip(name.bytes.chunks_exact(8)) {
+        let (bytes, length) = name.into_parts();
+        let mut tick = Tick { seq: u64::from(length), ..Tick::blank(kind) };
+        for (word, bytes) in tick.words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = i64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
         }
         tick
@@ -366,23 +238,13 @@ impl Tick {
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
-        Name { bytes, length: self.seq as u8 }
+        Name::from_parts(bytes, self.seq as u8)
     }
 }
 
 impl std::fmt::Debug for Tick {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.body().fmt(f)
-    }
-}
-
-impl Head {
-    pub fn price(&self, units: i64) -> Decimal {
-        Decimal::new(units, self.price_scale)
-    }
-
-    pub fn size(&self, units: i64) -> Decimal {
-        Decimal::new(units, self.size_scale)
     }
 }
 
@@ -417,7 +279,6 @@ mod tests {
             tape: 8,
             conditions: u16::MAX,
         };
-        let long = "X".repeat(NAME_BYTES_MAX);
         let bodies = [
             TickBody::Trade(head, trade),
             TickBody::Trade(head, Trade { id: None, ..trade }),
@@ -433,7 +294,7 @@ mod tests {
             },
             TickBody::Symbol {
                 id: SymbolId(4),
-                name: Symbol::parse(&long).expect("32 bytes fit"),
+                name: Symbol::parse(&"X".repeat(NAME_BYTES_MAX)).expect("32 bytes fit"),
                 feed: Feed(2),
             },
             TickBody::Code { code: 1, name: Name::new("é").expect("short") },

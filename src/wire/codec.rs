@@ -5,7 +5,7 @@
 //! that counts (its buffers are empty, nothing waits to be sent, no fragment is open), so a
 //! session that is at rest holds none: decoders are taken from the shard's [`DecoderPool`] for
 //! the received bytes and go back with the last of them, unless a frame or a message is unfinished.
-//! Whether one is, and whether headers keep the rules, says the [`Walker`].
+//! Whether one is, and whether headers keep the rules, says the `Walker`.
 
 use super::walker::Walker;
 use crate::limits::{DECODER_BUFFER_BYTES, DECODER_SPARES_MAX, PONGS_PER_READ_MAX};

@@ -6,9 +6,10 @@
 //!
 //! In reading order: [`upgrade`] turns a request head into an [`Upgrade`] or a [`Refusal`];
 //! [`codec`] turns received bytes into messages; [`command`] turns a message into a [`Command`];
-//! [`line`] encodes one market event, [`frame`] joins lines, and [`event`] writes all the rest
+//! [`mod@line`] encodes one market event, [`frame`] joins lines, and [`event`] writes all the rest
 //! that a server says.
 
+pub mod client;
 mod clockface;
 pub mod codec;
 pub mod command;

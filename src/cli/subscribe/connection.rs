@@ -1,0 +1,291 @@
+//! One connection of `subscribe`, from the dial to its end.
+
+use super::event::{Event, parse_message};
+use super::resume::{Positions, Wish};
+use super::view::View;
+use crate::cli::backoff::RetryHint;
+use crate::wire::client::{
+    ClientStream, Endpoint, Received, Refusal, StreamError, Upgrade, UpgradeError,
+};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+/// For the TCP connection, and then for the answer of the upgrade.
+const DIAL_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A read sleeps no longer than this, so that tables are redrawn and deadlines seen.
+const READ_SLEEP: Duration = Duration::from_millis(100);
+
+/// A server that says nothing this long is asked whether it is there, and given up after twice
+/// the time: TCP alone notices a vanished peer after minutes, and a quiet one never.
+const SILENCE_BEFORE_PING: Duration = Duration::from_secs(15);
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// What stays the same over all connections.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub endpoint: Endpoint,
+    pub wish: Wish,
+    pub deadline: Option<Instant>,
+}
+
+/// What outlives a connection.
+pub struct Session {
+    pub positions: Positions,
+    pub view: View,
+    /// Events still to be printed; `None`: no end.
+    pub events_left: Option<u64>,
+    /// Whether any connection was ever opened.
+    pub was_open: bool,
+    /// Whether data came on the present connection.
+    pub has_flowed: bool,
+    /// Of a `shutdown` event on the present connection.
+    shutdown_hint: Option<RetryHint>,
+}
+
+/// Why a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// `--count` or `--seconds` is reached.
+    Done,
+    /// Nobody reads stdout any more.
+    OutputGone,
+    /// Dialling again would change nothing; the text says why and what would.
+    Final(String),
+    /// To be dialled again, after the hint where there is one.
+    Lost { why: String, hint: Option<RetryHint> },
+}
+
+impl Session {
+    pub fn new(view: View, events_left: Option<u64>) -> Session {
+        Session {
+            positions: Positions::default(),
+            view,
+            events_left,
+            was_open: false,
+            has_flowed: false,
+            shutdown_hint: None,
+        }
+    }
+
+    /// Dials, subscribes, prints until something ends it.
+    pub fn connect(&mut self, plan: &Plan) -> Ending {
+        self.has_flowed = false;
+        self.shutdown_hint = None;
+        match dial(&plan.endpoint) {
+            Err(ending) => ending,
+            Ok(stream) => {
+                self.was_open = true;
+                match self.follow(stream, plan) {
+                    Ok(never) => match never {},
+                    Err(ending) => ending,
+                }
+            }
+        }
+    }
+
+    fn follow(
+        &mut self,
+        mut stream: ClientStream<TcpStream>,
+        plan: &Plan,
+    ) -> Result<std::convert::Infallible, Ending> {
+        let mut heard = Instant::now();
+        let mut is_pinged = false;
+        loop {
+            if plan.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(leave(stream, Ending::Done));
+            }
+            match stream.read().map_err(|error| self.lost(error.to_string()))? {
+                Received::Nothing => {}
+                Received::Other => (heard, is_pinged) = (Instant::now(), false),
+                Received::Closed { code, reason } => return Err(self.closed(code, &reason)),
+                Received::Text(text) => {
+                    (heard, is_pinged) = (Instant::now(), false);
+                    if let Err(ending) = self.message(&text, &mut stream, plan) {
+                        return Err(leave(stream, ending));
+                    }
+                }
+            }
+            self.view.flush().map_err(|error| output_failed(&error))?;
+            if heard.elapsed() >= SILENCE_MAX {
+                return Err(self.lost(format!("nothing came for {} s", SILENCE_MAX.as_secs())));
+            }
+            if heard.elapsed() >= SILENCE_BEFORE_PING && !is_pinged {
+                is_pinged = true;
+                self.send(&mut stream, r#"{"action":"ping"}"#)?;
+            }
+        }
+    }
+
+    fn send(&self, stream: &mut ClientStream<TcpStream>, text: &str) -> Result<(), Ending> {
+        stream.send(text).map_err(|error: StreamError| self.lost(error.to_string()))
+    }
+
+    fn message(
+        &mut self,
+        text: &str,
+        stream: &mut ClientStream<TcpStream>,
+        plan: &Plan,
+    ) -> Result<(), Ending> {
+        let events = parse_message(text).map_err(|error| {
+            Ending::Final(format!(
+                "the server sent what is not an array of events ({error}); is the URL right?"
+            ))
+        })?;
+        for (raw, event) in &events {
+            self.positions.note(event);
+            self.has_flowed |= event.is_data();
+            match &*event.kind {
+                "success" if event.msg.as_deref() == Some("connected") => {
+                    self.subscribe(event, stream, plan)?;
+                }
+                "subscription" => self.view.note(&format!("subscribed to {}", plan.endpoint)),
+                "success" | "pong" => {}
+                _ => self.show(raw, event)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What was noted belongs to the old epoch and is sent with it; a server with another one
+    /// then says what is lost, and from now on its own counts.
+    fn subscribe(
+        &mut self,
+        greeting: &Event,
+        stream: &mut ClientStream<TcpStream>,
+        plan: &Plan,
+    ) -> Result<(), Ending> {
+        let command = self.positions.command(&plan.wish, greeting.since_max());
+        let epoch = greeting.epoch.as_deref();
+        if self.positions.epoch() != epoch {
+            if self.positions.epoch().is_some() {
+                self.view.note("the server counts anew; what came in between is unknown");
+            }
+            self.positions.restart(epoch);
+        }
+        self.send(stream, &command)
+    }
+
+    fn show(&mut self, raw: &str, event: &Event) -> Result<(), Ending> {
+        self.view.event(raw, event).map_err(|error| output_failed(&error))?;
+        if event.kind == "shutdown" {
+            self.shutdown_hint = event.retry_ms.map(RetryHint::spread);
+        }
+        if let Some(left) = &mut self.events_left {
+            *left -= 1;
+            if *left == 0 {
+                return Err(Ending::Done);
+            }
+        }
+        if event.kind == "error" && !self.has_flowed {
+            let (code, text) = (event.code.unwrap_or(0), event.msg.as_deref().unwrap_or(""));
+            let why = format!("the server refused the subscription: error {code}, {text}");
+            return Err(Ending::Final(why));
+        }
+        Ok(())
+    }
+
+    fn lost(&self, why: String) -> Ending {
+        Ending::Lost { why, hint: self.shutdown_hint }
+    }
+
+    /// The protocol's table of close codes, from the client's side.
+    pub(super) fn closed(&self, code: u16, reason: &str) -> Ending {
+        let why = match reason {
+            "" => format!("the server closed with code {code}"),
+            reason => format!("the server closed with code {code}: {reason}"),
+        };
+        let hint = RetryHint::from_reason(reason);
+        match code {
+            1000 => Ending::Final(format!("{why}; it regards the stream as ended")),
+            1002 | 1003 | 1007 | 1009 => {
+                Ending::Final(format!("{why}; it did not understand this client"))
+            }
+            1008 => Ending::Final(format!("{why}; its policy forbids this, so ask its operator")),
+            _ => Ending::Lost { why, hint: hint.or(self.shutdown_hint) },
+        }
+    }
+}
+
+/// A goodbye is a courtesy: whether it arrives changes nothing.
+fn leave(mut stream: ClientStream<TcpStream>, ending: Ending) -> Ending {
+    let _ = stream.close();
+    ending
+}
+
+fn output_failed(error: &io::Error) -> Ending {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Ending::OutputGone,
+        _ => Ending::Final(format!("cannot write to stdout: {error}")),
+    }
+}
+
+fn dial(endpoint: &Endpoint) -> Result<ClientStream<TcpStream>, Ending> {
+    let lost = |doing: &str, error: io::Error| Ending::Lost {
+        why: format!("cannot {doing} {}: {error}", endpoint.authority()),
+        hint: None,
+    };
+    let stream = connect_any(endpoint).map_err(|error| lost("connect to", error))?;
+    let prepared =
+        stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(READ_SLEEP)));
+    prepared.map_err(|error| lost("use the socket to", error))?;
+    let mut nonce = [0; 16];
+    fastrand::fill(&mut nonce);
+    let upgrade = Upgrade::new(endpoint, nonce);
+    (&stream).write_all(&upgrade.request).map_err(|error| lost("write to", error))?;
+    let tail = await_answer(&stream, &upgrade, endpoint)?;
+    Ok(ClientStream::new(stream, tail))
+}
+
+/// Names may have several addresses, of which some are not served (`localhost` and `::1`).
+fn connect_any(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the name has no address");
+    for address in (endpoint.host.as_str(), endpoint.port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, DIAL_TIME_MAX) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Returns the bytes that came behind the answer's head.
+fn await_answer(
+    mut stream: &TcpStream,
+    upgrade: &Upgrade,
+    endpoint: &Endpoint,
+) -> Result<Vec<u8>, Ending> {
+    let lost = |why: String| Ending::Lost { why, hint: None };
+    let began = Instant::now();
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Err(lost("the server ended the connection in the upgrade".into())),
+            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                if began.elapsed() > DIAL_TIME_MAX {
+                    return Err(lost(format!("{endpoint} did not answer the upgrade")));
+                }
+            }
+            Err(error) => return Err(lost(format!("the upgrade broke: {error}"))),
+        }
+        match upgrade.answer(&bytes) {
+            Ok(None) => {}
+            Ok(Some(head_bytes)) => return Ok(bytes.split_off(head_bytes)),
+            Err(UpgradeError::Refused(refusal)) => return Err(refused(&refusal)),
+            Err(error) => return Err(Ending::Final(error.to_string())),
+        }
+    }
+}
+
+/// 429 and 5xx pass; any other refusal is of what was asked.
+fn refused(refusal: &Refusal) -> Ending {
+    let why = UpgradeError::Refused(refusal.clone()).to_string();
+    let hint = refusal.retry_after_s.map(|s| RetryHint::spread(s.saturating_mul(1000)));
+    match refusal.status {
+        429 | 500..=599 => Ending::Lost { why, hint },
+        _ => Ending::Final(format!("{why}; check the URL")),
+    }
+}

@@ -1,0 +1,176 @@
+//! What this client has, so that after a reconnect it gets what it lacks.
+
+use super::event::Event;
+use crate::limits::{SINCE_SYMBOLS_MAX, SYMBOLS_MAX};
+use crate::market::{Channel, ChannelSet};
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value, json};
+
+/// Last sequence numbers by symbol and channel, and the epoch that they count in.
+#[derive(Debug, Default)]
+pub struct Positions {
+    epoch: Option<String>,
+    symbols: FxHashMap<String, Position>,
+    /// Grows with every event: what came last is named first where a `since` is full.
+    event_count: u64,
+}
+
+#[derive(Debug, Default)]
+struct Position {
+    /// By `Channel as usize`; 0: none.
+    last: [u64; 3],
+    touched: u64,
+}
+
+/// What is asked for on every connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    pub symbols: Vec<String>,
+    pub channels: ChannelSet,
+    pub max_hz: Option<f64>,
+    pub heartbeat_ms: Option<u64>,
+}
+
+impl Positions {
+    /// Takes what an event says about the stream's position.
+    pub fn note(&mut self, event: &Event) {
+        match &*event.kind {
+            "t" => self.advance(event.symbol(), Channel::Trades, event.sq),
+            "q" => self.advance(event.symbol(), Channel::Quotes, event.sq),
+            "b" => self.advance(event.symbol(), Channel::Bars, event.sq),
+            // What a gap names will never come, so there is no use in asking for it again.
+            "gap" => {
+                if let Some(channel) = event.ch.as_deref().and_then(Channel::from_name) {
+                    self.advance(event.symbol(), channel, event.to);
+                }
+            }
+            "epoch" => self.restart(event.epoch.as_deref()),
+            _ => {}
+        }
+    }
+
+    /// Sequence numbers start again.
+    pub fn restart(&mut self, epoch: Option<&str>) {
+        self.epoch = epoch.map(str::to_string);
+        self.symbols.clear();
+    }
+
+    pub fn epoch(&self) -> Option<&str> {
+        self.epoch.as_deref()
+    }
+
+    fn advance(&mut self, symbol: &str, channel: Channel, sq: Option<u64>) {
+        let Some(sq) = sq else { return };
+        self.event_count += 1;
+        if !self.symbols.contains_key(symbol) {
+            if self.symbols.len() == SYMBOLS_MAX {
+                return;
+            }
+            self.symbols.insert(symbol.to_string(), Position::default());
+        }
+        let position = self.symbols.get_mut(symbol).expect("it was inserted if it was missing");
+        let last = &mut position.last[channel as usize];
+        *last = sq.max(*last);
+        position.touched = self.event_count;
+    }
+
+    /// The subscribe command. `since_max` is the server's limit, where it told one; the symbols
+    /// that changed last are named, the others come with a full snapshot.
+    pub fn command(&self, wish: &Wish, since_max: Option<usize>) -> String {
+        let mut command = Map::new();
+        command.insert("action".to_string(), json!("subscribe"));
+        for channel in wish.channels.iter() {
+            command.insert(channel.name().to_string(), json!(wish.symbols));
+        }
+        if let Some(max_hz) = wish.max_hz {
+            command.insert("max_hz".to_string(), json!(max_hz));
+        }
+        if let Some(heartbeat_ms) = wish.heartbeat_ms {
+            command.insert("heartbeat_ms".to_string(), json!(heartbeat_ms));
+        }
+        let since = self.since(since_max.unwrap_or(SINCE_SYMBOLS_MAX).min(SINCE_SYMBOLS_MAX));
+        if let Some(epoch) = self.epoch.as_ref().filter(|_| !since.is_empty()) {
+            command.insert("epoch".to_string(), json!(epoch));
+            command.insert("since".to_string(), Value::Object(since));
+        }
+        Value::Object(command).to_string()
+    }
+
+    fn since(&self, symbols_max: usize) -> Map<String, Value> {
+        let mut latest: Vec<(&String, &Position)> = self.symbols.iter().collect();
+        latest.sort_unstable_by_key(|(_, position)| std::cmp::Reverse(position.touched));
+        latest.truncate(symbols_max);
+        let channels = |position: &Position| -> Map<String, Value> {
+            let known = Channel::ALL.into_iter().filter(|c| position.last[*c as usize] > 0);
+            known.map(|c| (c.name().to_string(), json!(position.last[c as usize]))).collect()
+        };
+        let named = latest.into_iter().map(|(symbol, p)| (symbol.clone(), channels(p).into()));
+        named.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::parse_message;
+    use super::*;
+
+    fn wish() -> Wish {
+        Wish {
+            symbols: vec!["A".to_string(), "*".to_string()],
+            channels: ChannelSet::of(Channel::Trades).with(ChannelSet::of(Channel::Quotes)),
+            max_hz: Some(0.5),
+            heartbeat_ms: Some(1000),
+        }
+    }
+
+    fn noted(text: &str) -> Positions {
+        let mut positions = Positions::default();
+        positions.restart(Some("e1"));
+        for (_, event) in parse_message(text).expect("a good message") {
+            positions.note(&event);
+        }
+        positions
+    }
+
+    fn command(positions: &Positions, wish: &Wish, since_max: Option<usize>) -> Value {
+        serde_json::from_str(&positions.command(wish, since_max)).expect("JSON was written")
+    }
+
+    #[test]
+    fn the_first_command_asks_without_since() {
+        assert_eq!(
+            command(&noted("[]"), &wish(), None),
+            json!({"action": "subscribe", "trades": ["A", "*"], "quotes": ["A", "*"],
+                "max_hz": 0.5, "heartbeat_ms": 1000})
+        );
+    }
+
+    #[test]
+    fn since_says_the_last_of_each_channel() {
+        let positions = noted(
+            r#"[{"T":"t","S":"A","sq":7},{"T":"q","S":"A","sq":3},{"T":"t","S":"B","sq":1},
+                {"T":"gap","S":"B","ch":"trades","to":9},{"T":"q","S":"C","sq":2}]"#,
+        );
+        let full = command(&positions, &wish(), None);
+        assert_eq!(full["epoch"], "e1");
+        assert_eq!(
+            full["since"],
+            json!({"A": {"trades": 7, "quotes": 3}, "B": {"trades": 9}, "C": {"quotes": 2}})
+        );
+        let short = command(&positions, &wish(), Some(2));
+        assert_eq!(short["since"], json!({"B": {"trades": 9}, "C": {"quotes": 2}}));
+        assert_eq!(command(&positions, &wish(), Some(0)).get("epoch"), None);
+    }
+
+    #[test]
+    fn a_new_epoch_forgets() {
+        let positions = noted(
+            r#"[{"T":"t","S":"A","sq":7},{"T":"epoch","epoch":"e2"},{"T":"t","S":"A","sq":1}]"#,
+        );
+        let command = command(&positions, &wish(), None);
+        assert_eq!(
+            (&command["epoch"], &command["since"]),
+            (&json!("e2"), &json!({"A":{"trades":1}}))
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! The bell: how a feed wakes a shard that sleeps, and costs nothing while it does not.
+
+use crossbeam::utils::CachePadded;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+/// An eventfd and the flag that says whether its shard sleeps.
+///
+/// The shard, before it sleeps: [`Bell::fall_asleep`], then look at its queues once more, then
+/// await the descriptor; when it is awake: [`Bell::wake_up`]. Who gives it work: push, then
+/// [`Bell::ring`]. Each side writes, fences and only then reads what the other wrote, so at
+/// least one of them sees the other's write: a wake-up cannot be lost. A ring too many can
+/// happen, and does no harm.
+#[derive(Debug)]
+pub struct Bell {
+    /// On a line of its own: the feed reads it after each batch, and nothing else may evict it.
+    asleep: CachePadded<AtomicBool>,
+    eventfd: File,
+}
+
+impl Bell {
+    /// Errors: no descriptor is left (EMFILE, ENFILE), or no memory.
+    pub fn new() -> io::Result<Bell> {
+        // Without EFD_NONBLOCK: io_uring would end a read of a silent non-blocking descriptor
+        // with EAGAIN at once, where the shard's read must wait. A write blocks only where 2^64-2
+        // rings were never read.
+        // SAFETY: eventfd(2) takes no pointers; its result is checked before use.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fd` is open, was made here, and is owned by nothing else.
+        let eventfd = unsafe { File::from_raw_fd(fd) };
+        Ok(Bell { asleep: CachePadded::new(AtomicBool::new(false)), eventfd })
+    }
+
+    /// Wakes the shard if it sleeps or is about to. To be called after the work is in its queue.
+    pub fn ring(&self) {
+        // Pairs with the fence in `fall_asleep`: either the shard's last look at its queues sees
+        // what was pushed before this, or the load below sees that it falls asleep.
+        fence(Ordering::SeqCst);
+        // The load keeps the line shared while the shard is awake; the swap elects one ringer.
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
+            self.ring_always();
+        }
+    }
+
+    /// Signals the descriptor whether or not the shard sleeps: for messages outside its queues.
+    pub fn ring_always(&self) {
+        (&self.eventfd)
+            .write_all(&1_u64.to_ne_bytes())
+            .expect("eventfd(2): 8 bytes are taken by a descriptor that is open, and this is");
+    }
+
+    /// For the shard's read and for its ring's completions. Valid as long as the bell is.
+    pub fn fd(&self) -> RawFd {
+        self.eventfd.as_raw_fd()
+    }
+
+    /// The shard says that it will sleep. It must look at its queues once more after this.
+    pub fn fall_asleep(&self) {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The shard is awake: pushes need no ring until it falls asleep again.
+    pub fn wake_up(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::Inlet;
+    use crate::market::{Feed, FeedState, Tick, TickBody};
+    use std::io::Read;
+    use std::sync::Arc;
+
+    fn tick(number: i64) -> Tick {
+        Tick::new(TickBody::FeedState { feed: Feed(0), state: FeedState::Ok, last_ns: number })
+    }
+
+    /// Whether a read of the descriptor would not block, by a poll(2) that does not wait.
+    fn has_rung(bell: &Bell) -> bool {
+        let mut poll = libc::pollfd { fd: bell.fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd that lives across the call, and the count says one.
+        unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
+    }
+
+    #[test]
+    fn rings_only_who_sleeps() {
+        let bell = Bell::new().expect("a descriptor");
+        bell.ring();
+        assert!(!has_rung(&bell));
+        bell.fall_asleep();
+        bell.ring();
+        assert!(has_rung(&bell));
+        (&bell.eventfd).read_exact(&mut [0; 8]).expect("it rang");
+        bell.ring();
+        assert!(!has_rung(&bell), "one ring a sleep");
+        bell.ring_always();
+        assert!(has_rung(&bell));
+    }
+
+    /// Method: two threads play feed and shard as fast as they can; the shard sleeps by a blocking
+    /// read whenever its queue is empty. A lost wake-up would leave it there for ever.
+    #[test]
+    fn no_wake_up_is_lost() {
+        const TICKS: i64 = 50_000;
+        let inlet = Arc::new(Inlet::new(4).expect("a descriptor"));
+        let feed = Arc::clone(&inlet);
+        let thread = std::thread::spawn(move || {
+            for number in 0..TICKS {
+                while feed.push(tick(number)).is_err() {
+                    std::thread::yield_now();
+                }
+                feed.bell().ring();
+            }
+        });
+        let mut next = 0;
+        while next < TICKS {
+            if let Some(tick) = inlet.pop() {
+                assert_eq!(tick.ingest_ns(), next);
+                next += 1;
+                continue;
+            }
+            inlet.bell().fall_asleep();
+            if inlet.is_empty() {
+                (&inlet.bell().eventfd).read_exact(&mut [0; 8]).expect("an eventfd reads 8 bytes");
+            }
+            inlet.bell().wake_up();
+        }
+        thread.join().expect("the feed's side does not panic");
+    }
+}

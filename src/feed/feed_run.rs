@@ -1,0 +1,248 @@
+//! One feed on the ingest thread: polled, numbered, made into bars, and offered to the shards.
+
+use super::bars::Bars;
+use super::log_limit::LogLimit;
+use super::numbering::{Numbering, Refusal};
+use super::outlet::{Outlet, TickQueue};
+use super::source::{Next, Source};
+use crate::market::{Feed, FeedState, Record, RecordBody, Tick, TickBody};
+use crossbeam::utils::CachePadded;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Records that one poll may give: a turn stays below a millisecond (a record costs about one
+/// microsecond to parse and number), so that no feed waits long for another.
+const POLL_RECORDS: usize = 256;
+
+/// What a feed has done so far; written by the ingest thread alone, read by anyone.
+#[derive(Debug, Default)]
+pub struct FeedCounters {
+    /// Records that became ticks.
+    pub records: AtomicU64,
+    /// Lines that were no records.
+    pub bad_lines: AtomicU64,
+    /// Records without a number: another feed's symbol, or one symbol too many.
+    pub refused: AtomicU64,
+    /// Trades in no bar, because they came after its close.
+    pub late_trades: AtomicU64,
+}
+
+/// What a feed's turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// There is more to do at once.
+    None,
+    /// Nothing before this time, ns since the Unix epoch.
+    Until(i64),
+    /// A shard's queue is full, and the feed waits for it.
+    Blocked,
+    /// Nothing until another thread unparks.
+    Wake,
+}
+
+/// A feed and all that belongs to it alone.
+pub struct FeedRun {
+    feed: Feed,
+    /// `None` once it has ended or failed.
+    source: Option<Box<dyn Source>>,
+    is_live: bool,
+    state: FeedState,
+    /// Ingest time of the newest record, and of the start before the first.
+    last_ns: i64,
+    stale_ns: i64,
+    bars: Bars,
+    /// Ticks of a waiting feed that not every shard has yet; no more is polled until all have.
+    backlog: Vec<Tick>,
+    /// How much of the backlog each outlet has.
+    sent: Vec<usize>,
+    batch: Vec<Tick>,
+    warnings: LogLimit,
+    records_count: u64,
+    refused_count: u64,
+    counters: Arc<CachePadded<FeedCounters>>,
+}
+
+/// What the feeds of one ingest thread share.
+pub struct Shared<Q> {
+    pub numbering: Numbering,
+    pub outlets: Vec<(Outlet, Q)>,
+}
+
+impl FeedRun {
+    pub fn new(feed: Feed, source: Box<dyn Source>, stale_ns: i64, now_ns: i64) -> FeedRun {
+        // The state before the first tick is "stale", and says so with no time of a tick.
+        let (state, last_ns) = (FeedState::Stale, 0);
+        let begin = Tick::new(TickBody::FeedState { feed, state, last_ns });
+        FeedRun {
+            feed,
+            is_live: source.is_live(),
+            source: Some(source),
+            state,
+            last_ns: now_ns,
+            stale_ns,
+            bars: Bars::default(),
+            backlog: Vec::new(),
+            sent: Vec::new(),
+            batch: vec![begin],
+            warnings: LogLimit::default(),
+            records_count: 0,
+            refused_count: 0,
+            counters: Arc::default(),
+        }
+    }
+
+    pub fn counters(&self) -> Arc<CachePadded<FeedCounters>> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Takes what is due and offers it to every shard.
+    pub fn turn<Q: TickQueue>(&mut self, now_ns: i64, shared: &mut Shared<Q>) -> Rest {
+        if !self.send(shared) {
+            return Rest::Blocked;
+        }
+        let rest = self.poll(now_ns, &mut shared.numbering);
+        self.count();
+        if !self.send(shared) {
+            return Rest::Blocked;
+        }
+        rest
+    }
+
+    fn poll(&mut self, now_ns: i64, numbering: &mut Numbering) -> Rest {
+        let Some(mut source) = self.source.take() else { return Rest::Wake };
+        let mut sink = |record: Record<'_>| self.take(&record, now_ns, numbering);
+        // A source that panics is that feed's end and not the thread's. What it shares with the
+        // rest is changed by `take` alone, between whole records.
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| source.poll(now_ns, POLL_RECORDS, &mut sink)));
+        let next = polled.unwrap_or_else(|_| Next::Failed("its source panicked".into()));
+        self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
+        let rest = match next {
+            Next::More => Rest::None,
+            Next::Again => {
+                self.bars.end(now_ns, &mut self.batch);
+                Rest::None
+            }
+            Next::At(at_ns) => self.idle(Some(at_ns), now_ns),
+            Next::Wake => self.idle(None, now_ns),
+            Next::Ended => {
+                tracing::info!(feed = self.feed.0, "feed ended");
+                self.end(now_ns);
+                return Rest::Wake;
+            }
+            Next::Failed(why) => {
+                tracing::error!(feed = self.feed.0, "feed failed: {why}");
+                self.end(now_ns);
+                return Rest::Wake;
+            }
+        };
+        self.source = Some(source);
+        rest
+    }
+
+    /// Numbers a record and adds its ticks to the batch.
+    fn take(&mut self, record: &Record<'_>, now_ns: i64, numbering: &mut Numbering) {
+        match numbering.number(self.feed, record, now_ns, &mut self.batch) {
+            Ok(symbol) => {
+                self.last_ns = now_ns;
+                self.records_count += 1;
+                if self.state != FeedState::Ok {
+                    self.enter(FeedState::Ok, now_ns);
+                }
+                self.bars.advance(record.event_ns, now_ns, &mut self.batch);
+                if let RecordBody::Trade { price, size, .. } = record.body {
+                    self.bars.trade(symbol, record.event_ns, price, size);
+                }
+            }
+            Err(refusal) => self.refuse(&refusal, now_ns),
+        }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, now_ns: i64) {
+        self.refused_count += 1;
+        if let Some(suppressed) = self.warnings.admit(now_ns) {
+            tracing::warn!(feed = self.feed.0, suppressed, "record refused: {refusal}");
+        }
+    }
+
+    /// Nothing is due: the clock goes on for bars and for the state.
+    fn idle(&mut self, at_ns: Option<i64>, now_ns: i64) -> Rest {
+        if now_ns < self.last_ns {
+            // The clock was set back; the feed is not older than that.
+            self.last_ns = now_ns;
+        }
+        let stale_at_ns = self.last_ns.saturating_add(self.stale_ns);
+        if self.state == FeedState::Ok && now_ns >= stale_at_ns {
+            self.enter(FeedState::Stale, self.last_ns);
+        }
+        if self.is_live {
+            self.bars.advance(now_ns, now_ns, &mut self.batch);
+        }
+        let close_ns = if self.is_live { self.bars.next_close_ns() } else { None };
+        let stale_ns = (self.state == FeedState::Ok).then_some(stale_at_ns);
+        let earliest = [at_ns, close_ns, stale_ns].into_iter().flatten().min();
+        earliest.map_or(Rest::Wake, Rest::Until)
+    }
+
+    fn end(&mut self, now_ns: i64) {
+        self.bars.end(now_ns, &mut self.batch);
+        let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
+        self.enter(FeedState::Down, last_ns);
+    }
+
+    fn enter(&mut self, state: FeedState, last_ns: i64) {
+        self.state = state;
+        let feed = self.feed;
+        self.batch.push(Tick::new(TickBody::FeedState { feed, state, last_ns }));
+    }
+
+    fn count(&self) {
+        self.counters.records.store(self.records_count, Ordering::Relaxed);
+        self.counters.refused.store(self.refused_count, Ordering::Relaxed);
+        self.counters.late_trades.store(self.bars.late_count(), Ordering::Relaxed);
+    }
+
+    /// Gives the batch to the shards. False: a waiting feed has ticks that a shard did not take.
+    fn send<Q: TickQueue>(&mut self, shared: &mut Shared<Q>) -> bool {
+        if self.is_live {
+            for (outlet, queue) in &mut shared.outlets {
+                for tick in &self.batch {
+                    outlet.offer(*tick, queue);
+                }
+            }
+            self.batch.clear();
+            return true;
+        }
+        self.send_or_wait(shared)
+    }
+
+    fn send_or_wait<Q: TickQueue>(&mut self, shared: &mut Shared<Q>) -> bool {
+        for tick in self.batch.drain(..) {
+            if !tick.is_definition() {
+                self.backlog.push(tick);
+                continue;
+            }
+            // Definitions go ahead: another feed may use the same code, and would not wait.
+            for (outlet, queue) in &mut shared.outlets {
+                outlet.offer(tick, queue);
+            }
+        }
+        self.sent.resize(shared.outlets.len(), 0);
+        let mut all_sent = true;
+        for ((outlet, queue), sent) in shared.outlets.iter_mut().zip(&mut self.sent) {
+            let unsent = &self.backlog[*sent..];
+            let taken = unsent.iter().take_while(|t| outlet.try_send(**t, queue).is_ok()).count();
+            *sent += taken;
+            all_sent &= *sent == self.backlog.len();
+        }
+        if all_sent {
+            self.backlog.clear();
+            self.sent.fill(0);
+        }
+        all_sent
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The ingest thread: the one place where ticks are made.
+
+use super::feed_run::{FeedCounters, FeedRun, Rest, Shared};
+use super::inlet::Inlet;
+use super::numbering::Numbering;
+use super::outlet::Outlet;
+use super::source::Source;
+use crate::limits::FEEDS_MAX;
+use crate::market::Feed;
+use crossbeam::utils::CachePadded;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How soon a full queue is tried again. Nothing tells the ingest thread that a shard made room:
+/// a shard takes some hundred ticks in this time, so a queue of ordinary length never runs empty.
+const RETRY: Duration = Duration::from_micros(200);
+
+/// The longest sleep, so that a clock that is set has an end to its effect.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// Polls every source in turn, numbers what they give and offers it to every shard.
+///
+/// A turn is: what waits for a shard goes first; then each feed gives at most a bounded number of
+/// records; then each shard that got something is rung, once. Between turns the thread sleeps
+/// until the earliest time that a feed asked for.
+pub struct Ingest {
+    feeds: Vec<FeedRun>,
+    shared: Shared<Arc<Inlet>>,
+    counters: Arc<IngestCounters>,
+}
+
+/// Readable by anyone at any time; written by the ingest thread alone.
+#[derive(Debug)]
+pub struct IngestCounters {
+    /// In the order of the feeds.
+    pub feeds: Vec<Arc<CachePadded<FeedCounters>>>,
+    /// In the order of the shards.
+    pub shards: Vec<CachePadded<ShardFeedCounters>>,
+    /// Codes and condition lists that a tick had to go without.
+    pub codes_dropped: AtomicU64,
+    pub symbols: AtomicU64,
+}
+
+/// How one shard keeps up with the feeds.
+#[derive(Debug, Default)]
+pub struct ShardFeedCounters {
+    /// Lossless ticks that its full queue turned into lost ranges.
+    pub lost: AtomicU64,
+    /// Merged ticks that wait for room in its queue.
+    pub waiting: AtomicU64,
+}
+
+/// Stops the thread and reads what it counts. Dropping it leaves the thread running.
+#[derive(Debug)]
+pub struct IngestHandle {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    counters: Arc<IngestCounters>,
+}
+
+/// Why the ingest thread cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error("--feed is given {0} times; {FEEDS_MAX} feeds are the most")]
+    TooManyFeeds(usize),
+    #[error("cannot start the ingest thread: {0}; raise the limit of threads")]
+    Thread(#[from] io::Error),
+}
+
+impl Ingest {
+    /// Starts the thread. `sources` are numbered in this order ([`Feed`]), `inlets` are the shards'
+    /// in theirs. A feed without a tick for `stale_ms` is told to be stale.
+    pub fn spawn(
+        sources: Vec<Box<dyn Source>>,
+        inlets: Vec<Arc<Inlet>>,
+        stale_ms: u64,
+    ) -> Result<IngestHandle, IngestError> {
+        if sources.len() > FEEDS_MAX {
+            return Err(IngestError::TooManyFeeds(sources.len()));
+        }
+        let mut ingest = Ingest::new(sources, inlets, stale_ms, wall_ns());
+        let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop);
+        let builder = thread::Builder::new().name("ingest".into());
+        let thread = builder.spawn(move || ingest.run(&stopped))?;
+        Ok(IngestHandle { thread, stop, counters })
+    }
+
+    fn new(
+        sources: Vec<Box<dyn Source>>,
+        inlets: Vec<Arc<Inlet>>,
+        stale_ms: u64,
+        now_ns: i64,
+    ) -> Ingest {
+        let stale_ns = i64::try_from(stale_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let feed = |(number, source)| FeedRun::new(Feed(number as u8), source, stale_ns, now_ns);
+        let feeds: Vec<FeedRun> = sources.into_iter().enumerate().map(feed).collect();
+        let counters = IngestCounters {
+            feeds: feeds.iter().map(FeedRun::counters).collect(),
+            shards: inlets.iter().map(|_| CachePadded::default()).collect(),
+            codes_dropped: AtomicU64::new(0),
+            symbols: AtomicU64::new(0),
+        };
+        let outlets = inlets.into_iter().map(|inlet| (Outlet::default(), inlet)).collect();
+        let shared = Shared { numbering: Numbering::default(), outlets };
+        Ingest { feeds, shared, counters: Arc::new(counters) }
+    }
+
+    fn run(&mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            let now_ns = wall_ns();
+            match self.turn(now_ns) {
+                Rest::None => {}
+                Rest::Blocked => thread::park_timeout(RETRY),
+                Rest::Wake => thread::park_timeout(SLEEP_MAX),
+                Rest::Until(at_ns) => {
+                    let sleep_ns = at_ns.saturating_sub(wall_ns()).max(0) as u64;
+                    thread::park_timeout(Duration::from_nanos(sleep_ns).min(SLEEP_MAX));
+                }
+            }
+        }
+    }
+
+    /// One turn; says how long there is nothing to do after it.
+    fn turn(&mut self, now_ns: i64) -> Rest {
+        let mut rest = Rest::Wake;
+        for feed in &mut self.feeds {
+            rest = sooner(rest, feed.turn(now_ns, &mut self.shared));
+        }
+        for ((outlet, inlet), counters) in self.shared.outlets.iter_mut().zip(&self.counters.shards)
+        {
+            if !outlet.drain(inlet) {
+                rest = sooner(rest, Rest::Blocked);
+            }
+            if outlet.take_pushed() {
+                inlet.bell().ring();
+            }
+            counters.lost.store(outlet.lost_count(), Ordering::Relaxed);
+            counters.waiting.store(outlet.waiting_count() as u64, Ordering::Relaxed);
+        }
+        let numbering = &self.shared.numbering;
+        let counters = &self.counters;
+        counters.codes_dropped.store(numbering.codes_dropped_count(), Ordering::Relaxed);
+        counters.symbols.store(numbering.symbols_count() as u64, Ordering::Relaxed);
+        rest
+    }
+}
+
+impl IngestHandle {
+    /// Asks the thread to end; it does so after its turn.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+    }
+
+    /// Waits for the thread's end. The error is the thread's panic.
+    pub fn join(self) -> thread::Result<()> {
+        self.thread.join()
+    }
+
+    /// False before [`IngestHandle::stop`] only where the thread panicked.
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    pub fn counters(&self) -> &Arc<IngestCounters> {
+        &self.counters
+    }
+}
+
+/// The one of two rests that ends first.
+fn sooner(a: Rest, b: Rest) -> Rest {
+    match (a, b) {
+        (Rest::None, _) | (_, Rest::None) => Rest::None,
+        (Rest::Blocked, _) | (_, Rest::Blocked) => Rest::Blocked,
+        (Rest::Until(a), Rest::Until(b)) => Rest::Until(a.min(b)),
+        (Rest::Wake, other) | (other, Rest::Wake) => other,
+    }
+}
+
+/// The one place in the feed folder that reads a clock.
+fn wall_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Records out of a feed's lines; what is no record is counted, logged and skipped.
+
+use super::lines::{Line, Lines};
+use super::log_limit::LogLimit;
+use crate::limits::FEED_LINE_BYTES_MAX;
+use crate::market::Record;
+
+/// What a line was.
+#[derive(Debug, PartialEq)]
+pub enum Taken<'a> {
+    Record(Record<'a>),
+    /// A blank line, or a bad one: counted already.
+    Nothing,
+}
+
+/// Lines, and the judgement on each.
+#[derive(Debug)]
+pub struct LineRecords {
+    pub lines: Lines,
+    /// What the log calls the feed.
+    name: String,
+    bad_count: u64,
+    warnings: LogLimit,
+}
+
+impl LineRecords {
+    pub fn new(name: String) -> LineRecords {
+        LineRecords { lines: Lines::default(), name, bad_count: 0, warnings: LogLimit::default() }
+    }
+
+    /// The next line; `None` where more bytes are needed for one. `at_end` says that none come,
+    /// so that a last line needs no newline.
+    pub fn next_record(&mut self, at_end: bool, now_ns: i64) -> Option<Taken<'_>> {
+        let number = self.lines.number() + 1;
+        let reason = match self.lines.next_line(at_end)? {
+            Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return Some(Taken::Nothing),
+            Line::Whole(bytes) => match Record::parse(bytes) {
+                Ok(record) => return Some(Taken::Record(record)),
+                Err(reason) => reason.to_string(),
+            },
+            Line::TooLong => {
+                format!("it is longer than {FEED_LINE_BYTES_MAX} bytes; write one object a line")
+            }
+        };
+        self.bad_count += 1;
+        if let Some(suppressed) = self.warnings.admit(now_ns) {
+            let feed = &self.name;
+            tracing::warn!(feed, line = number, suppressed, "bad line skipped: {reason}");
+        }
+        Some(Taken::Nothing)
+    }
+
+    /// Forgets what is left of the text: another follows, with line numbers from 1.
+    pub fn start_over(&mut self) {
+        self.lines = Lines::default();
+    }
+
+    /// Lines that were no records, so far.
+    pub fn bad_count(&self) -> u64 {
+        self.bad_count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_lines_are_counted_and_skipped() {
+        let good = r#"{"T":"t","S":"A","p":1,"s":1,"t":5}"#;
+        let text = format!("{good}\n\n nonsense\n \t\r\n{{}}\n{good}\r\n{good}");
+        let mut records = LineRecords::new("test".into());
+        records.lines.space()[..text.len()].copy_from_slice(text.as_bytes());
+        records.lines.filled(text.len());
+        let mut given = 0;
+        while let Some(taken) = records.next_record(true, 0) {
+            given += u32::from(matches!(taken, Taken::Record(_)));
+        }
+        assert_eq!((given, records.bad_count(), records.lines.number()), (3, 2, 7));
+    }
+}

@@ -1,0 +1,34 @@
+//! Where ticks come from: sources of records, the one ingest thread that numbers them, and the
+//! queue to each shard.
+//!
+//! A source ([`Source`], one file each) gives [`Record`](crate::market::Record)s when it is
+//! polled. [`Ingest`] polls all of them, makes ticks of the records ([`Numbering`], [`Bars`]) and
+//! offers these to every shard through an [`Outlet`] and an [`Inlet`]. Must not know shards,
+//! sessions, encodings for clients, nor what a shard does with a tick.
+
+mod bars;
+mod bell;
+mod feed_run;
+mod ingest;
+mod inlet;
+mod line_records;
+mod lines;
+mod log_limit;
+mod numbering;
+mod outlet;
+mod replay;
+mod source;
+mod spec;
+mod stdin;
+mod synthetic;
+mod tickers;
+
+pub use bars::Bars;
+pub use bell::Bell;
+pub use feed_run::FeedCounters;
+pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters};
+pub use inlet::Inlet;
+pub use numbering::{Numbering, Refusal};
+pub use outlet::{Outlet, TickQueue};
+pub use source::{Next, Source, Subscribed};
+pub use spec::{FeedOpenError, FeedSpec, SpecError};

@@ -1,0 +1,185 @@
+//! Standard input as a feed: a thread reads, because only a thread of its own may block.
+
+use super::line_records::{LineRecords, Taken};
+use super::source::{Next, Source};
+use crate::market::Record;
+use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
+use std::io::{self, ErrorKind, Read};
+use std::thread::{self, Thread};
+
+/// One read: what a pipe holds.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// Blocks between the reader and the ingest thread. A full channel stops the reader, and so the
+/// writer of the pipe.
+const BLOCKS_MAX: usize = 4;
+
+type Block = io::Result<Vec<u8>>;
+
+/// Lines of a pipe as a source. Not live: the pipe waits for the slowest shard.
+pub struct Stdin {
+    state: State,
+    text: LineRecords,
+    /// A block that is not wholly in `text` yet, and how much of it is.
+    block: Vec<u8>,
+    used: usize,
+}
+
+enum State {
+    /// The reader starts with the first poll, which tells it the thread to wake.
+    New(Box<dyn Read + Send>),
+    Reading(Receiver<Block>),
+    /// Nothing more comes; lines may be left.
+    AtEnd,
+}
+
+impl Stdin {
+    pub fn standard_input() -> Stdin {
+        Stdin::new(Box::new(io::stdin()))
+    }
+
+    fn new(input: Box<dyn Read + Send>) -> Stdin {
+        let text = LineRecords::new("stdin".into());
+        Stdin { state: State::New(input), text, block: Vec::new(), used: 0 }
+    }
+
+    /// Moves bytes into `text`; `Some` where none are there or none can come.
+    fn fill(&mut self) -> Option<Next> {
+        if self.used < self.block.len() {
+            let space = self.text.lines.space();
+            let count = space.len().min(self.block.len() - self.used);
+            space[..count].copy_from_slice(&self.block[self.used..self.used + count]);
+            self.text.lines.filled(count);
+            self.used += count;
+            return None;
+        }
+        match std::mem::replace(&mut self.state, State::AtEnd) {
+            State::New(input) => match spawn_reader(input, thread::current()) {
+                Ok(blocks) => self.state = State::Reading(blocks),
+                Err(why) => return Some(Next::Failed(format!("stdin: no thread to read: {why}"))),
+            },
+            State::Reading(blocks) => match blocks.try_recv() {
+                Ok(Ok(block)) => {
+                    (self.block, self.used) = (block, 0);
+                    self.state = State::Reading(blocks);
+                }
+                Ok(Err(why)) => return Some(Next::Failed(format!("stdin: cannot read: {why}"))),
+                Err(TryRecvError::Empty) => {
+                    self.state = State::Reading(blocks);
+                    return Some(Next::Wake);
+                }
+                Err(TryRecvError::Disconnected) => {}
+            },
+            State::AtEnd => return Some(Next::Ended),
+        }
+        None
+    }
+}
+
+impl Source for Stdin {
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+        for _ in 0..budget {
+            let at_end = matches!(self.state, State::AtEnd) && self.used == self.block.len();
+            match self.text.next_record(at_end, now_ns) {
+                Some(Taken::Record(record)) => sink(record),
+                Some(Taken::Nothing) => {}
+                None => {
+                    if let Some(next) = self.fill() {
+                        return next;
+                    }
+                }
+            }
+        }
+        Next::More
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    fn bad_lines_count(&self) -> u64 {
+        self.text.bad_count()
+    }
+}
+
+/// The thread ends at the end of its input, or when the source is gone and the next block comes;
+/// one that waits for input at the end of the process ends with it.
+fn spawn_reader(mut input: Box<dyn Read + Send>, ingest: Thread) -> io::Result<Receiver<Block>> {
+    let (sender, receiver) = channel::bounded(BLOCKS_MAX);
+    thread::Builder::new().name("feed-stdin".into()).spawn(move || {
+        read_blocks(&mut *input, &sender, &ingest);
+        // Only a closed channel is the end: the ingest thread must look once more after this.
+        drop(sender);
+        ingest.unpark();
+    })?;
+    Ok(receiver)
+}
+
+fn read_blocks(input: &mut dyn Read, blocks: &Sender<Block>, ingest: &Thread) {
+    let mut buffer = vec![0; BLOCK_BYTES];
+    loop {
+        let block = match input.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => Ok(buffer[..count].to_vec()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let last = block.is_err();
+        if blocks.send(block).is_err() || last {
+            return;
+        }
+        ingest.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::time::{Duration, Instant};
+
+    /// Method: a real pipe; the writer sends lines in pieces that do not end where lines do. Each
+    /// wake-up must come by unpark: the deadline is longer than the test may take.
+    #[test]
+    fn a_pipe_becomes_records_and_ends() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let mut source = Stdin::new(Box::new(reader));
+        let writing = thread::spawn(move || {
+            let line = r#"{"T":"t","S":"A","p":1,"s":1,"t":5}"#;
+            let text = format!("{line}\nbad\n").repeat(3_000) + line;
+            for piece in text.as_bytes().chunks(1_009) {
+                writer.write_all(piece).expect("the pipe is read");
+            }
+        });
+        let (mut given, start) = (0, Instant::now());
+        loop {
+            match source.poll(0, 100, &mut |_| given += 1) {
+                Next::More => {}
+                Next::Wake => thread::park_timeout(Duration::from_secs(10)),
+                Next::Ended => break,
+                other => panic!("{other:?}"),
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "no wake-up came");
+        }
+        assert_eq!((given, source.bad_lines_count()), (3_001, 3_000));
+        writing.join().expect("all was written");
+    }
+
+    #[test]
+    fn an_error_of_the_input_fails_the_feed() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("it broke"))
+            }
+        }
+        let mut source = Stdin::new(Box::new(Broken));
+        let failed = loop {
+            match source.poll(0, 1, &mut |_| {}) {
+                Next::Failed(why) => break why,
+                _ => thread::park_timeout(Duration::from_millis(100)),
+            }
+        };
+        assert!(failed.contains("it broke"), "{failed}");
+    }
+}

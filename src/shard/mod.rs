@@ -1,0 +1,26 @@
+//! One shard: a thread on a core with its listening socket, its ring and its hub.
+//!
+//! The only folder that knows io_uring and glommio. Must not know the protocol: to it, a frame is
+//! bytes and a client is a slot of the hub. The main types are [`SocketRing`], which moves all
+//! bytes, the turn that drives hub and ring, and [`ShardHandle`], a shard from outside.
+
+mod buffers;
+mod clock;
+mod completion;
+mod connections;
+mod counters;
+mod listener;
+mod mailbox;
+mod probe;
+mod ring;
+mod socket;
+mod turn;
+mod worker;
+
+pub use buffers::BufferId;
+pub use completion::{Completion, End, Token};
+pub use counters::ShardCounters;
+pub use listener::{ListenError, listen};
+pub use probe::{RingError, probe};
+pub use ring::{RingSettings, SendNow, SocketRing};
+pub use worker::{ShardError, ShardHandle, ShardSettings};

@@ -1,0 +1,157 @@
+//! A shard as a thread: one glommio executor pinned to one core, one task, one loop.
+
+use super::counters::ShardCounters;
+use super::mailbox::{Mailbox, Message};
+use super::turn::{Parts, Shard};
+use super::{RingError, RingSettings, SocketRing, clock};
+use crate::feed::Inlet;
+use crate::hub::{Hub, HubSettings};
+use glommio::io::BufferedFile;
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::sync::{Arc, mpsc};
+
+/// glommio's own buffers, which a shard uses for an 8-byte read only. Its default of 10 MiB an
+/// executor would count against RLIMIT_MEMLOCK.
+const IO_MEMORY_BYTES: usize = 64 * 1024;
+
+/// glommio's ring: one read at a time, and its timer.
+const IO_RING_ENTRIES: usize = 16;
+
+/// What a shard is started with.
+pub struct ShardSettings {
+    pub index: usize,
+    /// The core it is pinned to.
+    pub core: usize,
+    pub hub: HubSettings,
+    pub epoch: String,
+    pub sessions_max: usize,
+    /// Where the shard publishes what it counts.
+    pub counters: Arc<ShardCounters>,
+}
+
+/// Says that the shard's thread has ended, however it did.
+struct EndMark(Arc<ShardCounters>);
+
+impl Drop for EndMark {
+    fn drop(&mut self) {
+        self.0.mark_ended();
+    }
+}
+
+/// A running shard, from outside.
+pub struct ShardHandle {
+    pub index: usize,
+    pub core: usize,
+    pub inlet: Arc<Inlet>,
+    pub counters: Arc<ShardCounters>,
+    mailbox: Arc<Mailbox>,
+    thread: ExecutorJoinHandle<()>,
+}
+
+/// Why a shard does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    #[error("shard {0}: no descriptor for its eventfd: {1}; raise the limit of open files")]
+    Bell(usize, io::Error),
+    #[error(
+        "shard {0}: its executor does not start: {1}; see that the limit of locked memory \
+         (ulimit -l) is at least 512 KiB a shard and io_uring is allowed"
+    )]
+    Executor(usize, String),
+    #[error("shard {0}: {1}")]
+    Ring(usize, RingError),
+    #[error("shard {0}: its thread ended before it was ready")]
+    Died(usize),
+}
+
+impl ShardHandle {
+    /// Starts a shard that serves `listener`, which must stay open until it has ended. Returns
+    /// when it is ready.
+    pub fn start(
+        settings: ShardSettings,
+        listener: BorrowedFd<'_>,
+    ) -> Result<ShardHandle, ShardError> {
+        use std::os::fd::AsRawFd;
+        let (index, core) = (settings.index, settings.core);
+        let inlet =
+            Inlet::new(crate::limits::INLET_TICKS).map_err(|e| ShardError::Bell(index, e))?;
+        let inlet = Arc::new(inlet);
+        let counters = settings.counters.clone();
+        let mailbox = Arc::new(Mailbox::default());
+        let (ready, started) = mpsc::channel();
+        let (listener, given) =
+            (listener.as_raw_fd(), (inlet.clone(), mailbox.clone(), counters.clone()));
+        let builder = LocalExecutorBuilder::new(Placement::Fixed(core))
+            .name(&format!("shard-{index}"))
+            .io_memory(IO_MEMORY_BYTES)
+            .ring_depth(IO_RING_ENTRIES);
+        let thread = builder
+            .spawn(move || async move {
+                let (inlet, mailbox, counters) = given;
+                let _end = EndMark(counters.clone());
+                let fd = inlet.bell().fd();
+                let ring = match SocketRing::new(RingSettings::default(), fd) {
+                    Ok(ring) => ring,
+                    Err(error) => {
+                        let _ = ready.send(Err(ShardError::Ring(index, error)));
+                        return;
+                    }
+                };
+                let hub = Hub::new(settings.hub, settings.epoch, clock::now());
+                let sessions_max = settings.sessions_max;
+                let parts = Parts {
+                    hub,
+                    ring,
+                    listener,
+                    inlet: inlet.clone(),
+                    mailbox,
+                    counters,
+                    sessions_max,
+                };
+                let mut shard = Shard::new(parts);
+                shard.turn();
+                let _ = ready.send(Ok(()));
+                run(&mut shard, &inlet).await;
+            })
+            .map_err(|e| ShardError::Executor(index, e.to_string()))?;
+        started.recv().unwrap_or(Err(ShardError::Died(index)))?;
+        Ok(ShardHandle { index, core, inlet, counters, mailbox, thread })
+    }
+
+    /// Tells the shard to stop; see [`Message::Drain`].
+    pub fn drain(&self, over_ms: u64, grace_ms: u64) {
+        // A full mailbox means that the shard is stuck, and then the process's exit ends it.
+        let _ = self.mailbox.put(Message::Drain { over_ms, grace_ms });
+        self.inlet.bell().ring();
+    }
+
+    /// Waits for the end of the thread. The error is its panic, in words.
+    pub fn join(self) -> Result<(), String> {
+        self.thread.join().map_err(|error| format!("shard {}: {error}", self.index))
+    }
+}
+
+/// The loop: turns while there is work, then one read of the eventfd. The read is always awaited
+/// to its end; one that was dropped would eat the next ring.
+async fn run(shard: &mut Shard, inlet: &Inlet) {
+    // SAFETY: the bell's descriptor is open as long as `inlet`, which outlives this call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(inlet.bell().fd()) };
+    let own: OwnedFd = borrowed.try_clone_to_owned().expect("the reserve of descriptors covers it");
+    // SAFETY: the descriptor is open and owned by nothing else; the file closes it.
+    let bell = unsafe { BufferedFile::from_raw_fd(own.into_raw_fd()) };
+    while !shard.is_done() {
+        if shard.turn() {
+            glommio::yield_if_needed().await;
+            continue;
+        }
+        inlet.bell().fall_asleep();
+        if !shard.prepare_sleep() && !shard.has_mail() {
+            let _ = bell.read_at(0, 8).await;
+        }
+        inlet.bell().wake_up();
+    }
+    // glommio closes a file by a request of its own, which must be awaited or it leaks.
+    let _ = bell.close().await;
+}
