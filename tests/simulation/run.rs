@@ -44,6 +44,7 @@ impl Run {
             session_symbols_max: [6, 20_000][rng.usize(..2)],
             batch_sends: [1, 2, 256][rng.usize(..3)],
             canary,
+            fault_injection: true,
             ..HubSettings::default()
         };
         let symbols_max = settings.session_symbols_max;
@@ -84,6 +85,9 @@ impl Run {
 
     fn step(&mut self) {
         self.pass_time();
+        if self.rng.u8(..200) == 0 {
+            self.renew();
+        }
         self.clients_act();
         let burst = if self.bursts && self.rng.u8(..20) == 0 { 900 } else { 12 };
         for _ in 0..self.rng.usize(..burst) {
@@ -116,6 +120,10 @@ impl Run {
     pub fn turn(&mut self) {
         self.hub.check();
         while self.hub.next_batch(self.now) {
+            if self.busy && self.rng.u16(..2_000) == 0 {
+                self.renew();
+                continue;
+            }
             self.send();
             self.hub.check();
             if self.busy && self.rng.u8(..3) == 0 {
