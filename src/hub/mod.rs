@@ -47,6 +47,7 @@ pub use boundary::Torn;
 pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
+use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
@@ -110,12 +111,14 @@ impl Hub {
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Rfc3339 },
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Nanos },
         ];
+        let frame_bytes = settings.frame_bytes;
+        debug_assert!((FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_MAX).contains(&frame_bytes));
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
             settings,
             epoch,
-            lines: formats.map(Lines::new),
+            lines: formats.map(|format| Lines::new(format, frame_bytes)),
             cohorts: Cohorts::default(),
             sessions: Sessions::default(),
             decoders: Decoders::new(),

@@ -19,6 +19,8 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    /// Payload of a frame of events, within the limits; less lets small flushes need several.
+    pub frame_bytes: usize,
     /// Clients may ask for panics: staging and tests alone.
     pub fault_injection: bool,
     /// Clients a second that this shard lets in: what the hints of a drain spread the return to.
@@ -56,6 +58,7 @@ impl Default for HubSettings {
             // served meanwhile.
             returns_per_second: 5_000,
             batch_sends: limits::SENDS_PER_CHUNK,
+            frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
             canary: false,
         }
     }
