@@ -15,6 +15,9 @@ use std::process::ExitCode;
 
 /// Serves one or more feeds to WebSocket subscribers. Without flags it starts with a built-in
 /// synthetic feed on 127.0.0.1:9001. SIGTERM or SIGINT stops it in order, a second one at once.
+///
+/// Exit codes: 0 stopped in order, 1 failed, 2 wrong use, 70 an internal error that restarts did
+/// not cure, 71 a shard that was stuck.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
     /// Address and port of the stream; port 0 picks a free one

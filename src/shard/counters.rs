@@ -65,6 +65,8 @@ impl ShardCounters {
     }
 
     pub(super) fn mark_ended(&self) {
+        // A thread that is gone does not turn, and is not stuck.
+        self.enter(Step::Sleeping);
         self.line.ended.store(true, Ordering::Release);
     }
 

@@ -69,6 +69,11 @@ impl Client {
                     write_frame(&mut answer, Opcode::Close, &frame.payload[..2], [7; 4]);
                     let _ = self.stream.write(&answer);
                 }
+                Opcode::Ping => {
+                    let mut pong = Vec::new();
+                    write_frame(&mut pong, Opcode::Pong, frame.payload, [7; 4]);
+                    let _ = self.stream.write(&pong);
+                }
                 _ => {}
             }
         }
@@ -107,19 +112,6 @@ impl Client {
             }
             assert!(self.end.is_none(), "{what}: ended by {:?} after {all:?}", self.end);
             assert!(Instant::now() < deadline, "{what}: not among {all:?}");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Waits for the end of the connection.
-    pub fn wait_for_end(&mut self) -> End {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            self.events();
-            if let Some(end) = self.end.clone() {
-                return end;
-            }
-            assert!(Instant::now() < deadline, "the connection does not end");
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -21,6 +21,7 @@ fn is_down(event: &Value) -> bool {
 /// Method: a pipe is the feed; it gives trades, the fault, and trades again behind it.
 #[test]
 fn a_feed_that_panics_is_down_and_comes_back_without_losing_a_line() {
+    let _turn = crate::turn();
     let flags = ["--feed", "stdin", "--shards", "2", "--fault-injection"];
     let mut server = Server::start(&[&flags[..], &["--feed-retry-ms", "1500"]].concat());
     let mut input = server.stdin();
@@ -50,6 +51,7 @@ fn a_feed_that_panics_is_down_and_comes_back_without_losing_a_line() {
 /// Method: a file with the fault in its middle is replayed; each trade comes once.
 #[test]
 fn a_replay_that_panics_goes_on_behind_the_line() {
+    let _turn = crate::turn();
     let text: String =
         (1..=300).map(|seq| if seq == 150 { FAULT.into() } else { trade(seq) }).collect();
     let path = std::env::temp_dir().join(format!("tapecast-fault-{}.ndjson", std::process::id()));
@@ -65,6 +67,7 @@ fn a_replay_that_panics_goes_on_behind_the_line() {
 
 #[test]
 fn without_fault_injection_a_fault_is_a_bad_line_and_an_unknown_action() {
+    let _turn = crate::turn();
     let mut server = Server::start(&["--feed", "stdin"]);
     let mut input = server.stdin();
     write!(input, "{FAULT}{}", trade(1)).expect("the server reads");

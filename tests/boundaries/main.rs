@@ -8,3 +8,11 @@ mod drain;
 mod feeds;
 mod server;
 mod shards;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Each test has hundreds of clients on a server of its own: they take turns.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -39,6 +39,7 @@ fn end_of(server: &Server, at: &str) -> (String, Vec<Value>, End) {
 
 #[test]
 fn a_panic_in_a_session_closes_it_and_disturbs_nobody() {
+    let _turn = crate::turn();
     let (server, mut watchers) = start(&[]);
     for _ in 0..3 {
         let (id, events, end) = end_of(&server, "session");
@@ -71,6 +72,7 @@ fn cut(watchers: &mut Vec<Watcher>) -> Vec<Watcher> {
 /// every trade that they missed comes from the salvaged tape.
 #[test]
 fn a_panic_in_shared_state_restarts_one_shard_and_keeps_its_market() {
+    let _turn = crate::turn();
     let (server, mut watchers) = start(&[]);
     for at in ["hub", "turn"] {
         let began = Instant::now();
@@ -104,6 +106,7 @@ fn a_panic_in_shared_state_restarts_one_shard_and_keeps_its_market() {
 /// symbols come back because the feeds define them again.
 #[test]
 fn a_shard_that_cannot_be_salvaged_begins_with_a_new_epoch() {
+    let _turn = crate::turn();
     let (server, mut watchers) = start(&[]);
     end_of(&server, "salvage");
     watch(&mut watchers, "clients are cut", |all| all.iter().any(|w| w.client.end.is_some()));
@@ -121,6 +124,7 @@ fn a_shard_that_cannot_be_salvaged_begins_with_a_new_epoch() {
 
 #[test]
 fn too_many_restarts_end_the_process_with_its_own_code() {
+    let _turn = crate::turn();
     let flags = ["--feed", FEED, "--shards", "1", "--fault-injection", "--shard-restarts", "2"];
     let mut server = Server::start(&flags);
     for _ in 0..3 {
@@ -135,6 +139,7 @@ fn too_many_restarts_end_the_process_with_its_own_code() {
 /// Method: one shard sleeps in its turn, at first for a while and then for ever.
 #[test]
 fn a_shard_that_stands_still_is_logged_and_ends_the_process() {
+    let _turn = crate::turn();
     let flags = ["--stuck-report-ms", "300", "--stuck-exit-ms", "3000"];
     let (mut server, mut watchers) = start(&flags);
     let mut client = Client::connect(server.address, "");

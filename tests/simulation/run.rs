@@ -46,6 +46,7 @@ impl Run {
             frame_bytes: [FRAME_PAYLOAD_BYTES_MIN, FRAME_PAYLOAD_BYTES_MAX][rng.usize(..2)],
             batch_sends: [1, 2, 256][rng.usize(..3)],
             canary,
+            fault_injection: true,
             ..HubSettings::default()
         };
         let symbols_max = settings.session_symbols_max;
@@ -86,6 +87,9 @@ impl Run {
 
     fn step(&mut self) {
         self.pass_time();
+        if self.rng.u8(..200) == 0 {
+            self.renew();
+        }
         self.clients_act();
         let burst = if self.bursts && self.rng.u8(..20) == 0 { 900 } else { 12 };
         for _ in 0..self.rng.usize(..burst) {
@@ -118,6 +122,10 @@ impl Run {
     pub fn turn(&mut self) {
         self.hub.check();
         while self.hub.next_batch(self.now) {
+            if self.busy && self.rng.u16(..2_000) == 0 {
+                self.renew();
+                continue;
+            }
             self.send();
             self.hub.check();
             if self.busy && self.rng.u8(..3) == 0 {
