@@ -17,6 +17,7 @@ mod log_limit;
 mod numbering;
 mod outlet;
 mod replay;
+mod retry;
 mod source;
 mod spec;
 mod stdin;
@@ -30,5 +31,6 @@ pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCou
 pub use inlet::Inlet;
 pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};
+pub use retry::Retry;
 pub use source::{Next, Source, Subscribed};
 pub use spec::{FeedOpenError, FeedSpec, SpecError};

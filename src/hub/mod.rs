@@ -19,6 +19,7 @@
 
 pub mod batch;
 pub mod book;
+mod boundary;
 mod catchup;
 mod check;
 mod closing;
@@ -32,6 +33,9 @@ mod lines;
 mod membership;
 mod own;
 mod receive;
+#[cfg(test)]
+mod rig;
+mod salvage;
 mod sessions;
 pub mod settings;
 pub mod symbols;
@@ -39,12 +43,16 @@ mod tape;
 mod wheel;
 
 pub use batch::{Batch, Effect, Send};
+pub use boundary::Torn;
+pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
+use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
 use book::Book;
+use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
 use lines::Lines;
@@ -88,6 +96,9 @@ pub struct Hub {
     wheel: Wheel,
     effects: Vec<Effect>,
     counters: Counters,
+    boundary: Boundary,
+    /// How far the return of those who are drained is spread; set by the drain.
+    drain_jitter_ms: Option<u64>,
     /// Sessions that hold a subscription, for feeds that wait for them.
     subscribed: usize,
 }
@@ -100,12 +111,14 @@ impl Hub {
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Rfc3339 },
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Nanos },
         ];
+        let frame_bytes = settings.frame_bytes;
+        debug_assert!((FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_MAX).contains(&frame_bytes));
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
             settings,
             epoch,
-            lines: formats.map(Lines::new),
+            lines: formats.map(|format| Lines::new(format, frame_bytes)),
             cohorts: Cohorts::default(),
             sessions: Sessions::default(),
             decoders: Decoders::new(),
@@ -115,6 +128,8 @@ impl Hub {
             wheel: Wheel::new(now.ms),
             effects: Vec::new(),
             counters: Counters::default(),
+            boundary: Boundary::default(),
+            drain_jitter_ms: None,
             subscribed: 0,
         }
     }

@@ -12,8 +12,11 @@ mod counters;
 mod listener;
 mod mailbox;
 mod probe;
+mod restarts;
 mod ring;
 mod socket;
+mod step;
+mod survivor;
 mod turn;
 mod worker;
 
@@ -23,4 +26,5 @@ pub use counters::ShardCounters;
 pub use listener::{ListenError, listen};
 pub use probe::{RingError, probe};
 pub use ring::{RingSettings, SendNow, SocketRing};
+pub use step::Step;
 pub use worker::{ShardError, ShardHandle, ShardSettings};
