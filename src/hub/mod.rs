@@ -26,6 +26,7 @@ mod closing;
 pub mod cohort;
 mod commands;
 mod deadlines;
+mod feeds;
 mod flush;
 pub mod interest;
 mod latest;
@@ -187,7 +188,14 @@ impl Hub {
         if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own(now)
+        if self.next_flush(now) || self.next_own(now) {
+            return true;
+        }
+        // A storm of snapshots without a tick has no flush that would bound the arena.
+        if self.book.recent().is_empty() {
+            self.lines.iter_mut().for_each(Lines::settle);
+        }
+        false
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {
