@@ -36,7 +36,7 @@ pub struct ServeArgs {
     /// when N sessions have subscribed; restamp gives event times of now.
     ///
     /// stdin: the same lines from standard input.
-    #[arg(long = "feed", value_name = "SPEC")]
+    #[arg(long = "feed", value_name = "SPEC", verbatim_doc_comment)]
     pub feeds: Vec<String>,
     /// Trades that are kept for clients that are behind or resume
     #[arg(long, value_name = "N", default_value_t = HubSettings::default().tape_ticks)]
