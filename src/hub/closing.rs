@@ -46,6 +46,7 @@ impl Hub {
             peer_ended: false,
         });
         self.counters.opened += 1;
+        self.admission.enter(peer.ip());
         self.arm(slot, now);
         let generation = self.sessions.at(slot).expect("just inserted").generation;
         (slot, generation)
@@ -74,7 +75,8 @@ impl Hub {
                 format!("internal error, session {id:016x}")
             }
             CloseReason::Restart | CloseReason::Overload => {
-                event::retry_reason(self.settings.retry_ms, self.settings.jitter_ms)
+                let hint = self.retry_hint(reason, now);
+                event::retry_reason(hint.retry_ms, hint.jitter_ms)
             }
             CloseReason::Abuse => "too many refused commands".to_string(),
             CloseReason::AnswersUnread => "answers are not being read".to_string(),
@@ -94,7 +96,14 @@ impl Hub {
         };
         self.leave(slot);
         self.counters.closed[reason.counter()] += 1;
-        let (close_ms, retry_ms) = (self.settings.close_ms, self.settings.retry_ms);
+        let close_ms = self.settings.close_ms;
+        let retry_after_s = match (upgrading, reason.farewell()) {
+            (true, Farewell::Close(_)) => self.retry_hint(reason, now).whole_s(),
+            _ => 0,
+        };
+        if upgrading {
+            self.admission.upgrade_over();
+        }
         let session = self.sessions.at_mut(slot).expect("just seen");
         session.phase = Phase::Closing(reason);
         session.deadlines.close_at_ms = now.ms + close_ms;
@@ -103,8 +112,7 @@ impl Hub {
             Farewell::Finish if reason == CloseReason::PeerLeft => return self.let_go(slot, false),
             Farewell::Finish => {}
             Farewell::Close(_) if upgrading => {
-                let seconds = retry_ms.div_ceil(1000) as u32;
-                Refusal::overloaded(seconds).response(session.personal());
+                Refusal::overloaded(retry_after_s).response(session.personal());
             }
             Farewell::Close(code) => frame::write_close(code, detail, session.personal()),
         }
@@ -125,7 +133,9 @@ impl Hub {
 
     /// The shard has closed the descriptor and collected every completion: the slot is free.
     pub fn release(&mut self, slot: u32) -> Option<Session> {
-        self.sessions.remove(slot)
+        let session = self.sessions.remove(slot)?;
+        self.admission.leave(session.peer.ip());
+        Some(session)
     }
 
     /// Tells every client that the server is about to close, and spreads the closes evenly over

@@ -57,6 +57,7 @@ impl Hub {
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         session.format = upgrade.format;
         upgrade.response(session.personal());
+        self.admission.upgrade_over();
         if upgrade.endpoint == Endpoint::Echo {
             session.phase = Phase::Echoing;
         } else {
