@@ -1,5 +1,9 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
+mod admission;
+
+pub use admission::AdmissionArgs;
+
 use crate::config::{Settings, SocketOptions};
 use crate::control::{Signals, Woken};
 use crate::hub::HubSettings;
@@ -42,6 +46,8 @@ pub struct ServeArgs {
     /// Serve /echo, which returns each message: for conformance suites
     #[arg(long)]
     pub echo: bool,
+    #[command(flatten)]
+    pub admission: AdmissionArgs,
     #[command(flatten)]
     pub deadlines: DeadlineArgs,
     #[command(flatten)]
@@ -137,6 +143,7 @@ impl ServeArgs {
             shards: self.shards,
             feeds,
             hub,
+            admission: self.admission.settings(),
             sockets,
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
@@ -197,18 +204,14 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
     let cores: Vec<_> = server.shards.iter().map(|shard| shard.core.to_string()).collect();
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let shards_mib = mib(budget.shard_bytes) * budget.shards as f64;
-    let sessions = budget.sessions_max();
+    let sessions = budget.sessions_max;
     let out = &mut io::stdout().lock();
     writeln!(out, "tapecast {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  stream   {url}")?;
     writeln!(out, "  shards   {} on core {}", budget.shards, cores.join(", "))?;
     writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
-    writeln!(
-        out,
-        "  limits   {sessions} sessions: {} descriptors less a reserve, {} a shard; tape of {} \
-         trades",
-        budget.descriptors, budget.sessions_per_shard, settings.hub.tape_ticks
-    )?;
+    admission::print(&settings.admission, budget, out)?;
+    writeln!(out, "  tape     {} trades", settings.hub.tape_ticks)?;
     writeln!(
         out,
         "  memory   {shards_mib:.0} MiB for {} shards + {sessions} sessions x {} bytes = {:.0} MiB \

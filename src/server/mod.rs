@@ -10,8 +10,12 @@ pub use budget::Budget;
 
 use crate::config::Settings;
 use crate::feed::ingest::{Ingest, IngestError, IngestHandle};
-use crate::feed::{FeedOpenError, FeedSpec, SpecError, Subscribed};
-use crate::shard::{ListenError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen};
+use crate::feed::{FeedOpenError, FeedSpec, Inlet, SpecError, Subscribed};
+use crate::hub::HubSettings;
+use crate::limits::INLET_TICKS;
+use crate::shard::{
+    Door, ListenError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen,
+};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -65,8 +69,9 @@ impl Server {
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
-        let budget = Budget::new(settings, cores.len(), descriptors);
-        if budget.sessions_per_shard == 0 {
+        let memory_bytes = budget::physical_memory_bytes();
+        let budget = Budget::new(settings, cores.len(), descriptors, memory_bytes);
+        if budget.sessions_max == 0 && settings.admission.max_sessions != Some(0) {
             return Err(StartError::TooFewDescriptors(descriptors, cores.len()));
         }
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
@@ -74,14 +79,19 @@ impl Server {
         let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
         let address = local_address(&listeners[0]).map_err(StartError::Address)?;
         let epoch = new_epoch();
+        let doors = doors(&counters)?;
         let mut shards = Vec::with_capacity(cores.len());
         for (index, core) in cores.into_iter().enumerate() {
             let shard = ShardSettings {
                 index,
                 core,
-                hub: settings.hub.clone(),
+                hub: HubSettings {
+                    admission: budget.admission[index].clone(),
+                    ..settings.hub.clone()
+                },
                 epoch: epoch.clone(),
-                sessions_max: budget.sessions_per_shard,
+                backlog: settings.sockets.backlog as usize,
+                doors: doors.clone(),
                 counters: counters[index].clone(),
             };
             shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
@@ -121,6 +131,15 @@ impl Server {
     pub fn sessions(&self) -> u64 {
         self.shards.iter().map(|shard| shard.counters.sessions()).sum()
     }
+}
+
+/// The queues of all shards, which must exist before the first of them starts.
+fn doors(counters: &[Arc<ShardCounters>]) -> Result<Arc<[Door]>, ShardError> {
+    let door = |(index, counters): (usize, &Arc<ShardCounters>)| {
+        let inlet = Inlet::new(INLET_TICKS).map_err(|error| ShardError::Bell(index, error))?;
+        Ok(Door::new(Arc::new(inlet), counters.clone()))
+    };
+    counters.iter().enumerate().map(door).collect()
 }
 
 fn open_feeds(

@@ -4,22 +4,28 @@
 //! bytes and a client is a slot of the hub. The main types are [`SocketRing`], which moves all
 //! bytes, the turn that drives hub and ring, and [`ShardHandle`], a shard from outside.
 
+mod accepting;
 pub mod buffers;
 mod clock;
 pub mod completion;
 mod connections;
 mod counters;
+pub mod door;
+mod lane;
 pub mod listener;
 mod mailbox;
 pub mod probe;
+mod refusing;
 pub mod ring;
 pub mod socket;
+mod tally;
 mod turn;
 mod worker;
 
 pub use buffers::BufferId;
 pub use completion::{Completion, End, Token};
 pub use counters::ShardCounters;
+pub use door::Door;
 pub use listener::{ListenError, listen};
 pub use probe::{RingError, probe};
 pub use ring::{RingSettings, SendNow, SocketRing};

@@ -1,6 +1,7 @@
 //! A shard as a thread: one glommio executor pinned to one core, one task, one loop.
 
 use super::counters::ShardCounters;
+use super::door::{Door, Doors};
 use super::mailbox::{Mailbox, Message};
 use super::turn::{Parts, Shard};
 use super::{RingError, RingSettings, SocketRing, clock};
@@ -26,7 +27,10 @@ pub struct ShardSettings {
     pub core: usize,
     pub hub: HubSettings,
     pub epoch: String,
-    pub sessions_max: usize,
+    /// Connections that wait for their accept, at most.
+    pub backlog: usize,
+    /// Of all shards, this one's at `index`.
+    pub doors: Arc<[Door]>,
     /// Where the shard publishes what it counts.
     pub counters: Arc<ShardCounters>,
 }
@@ -75,9 +79,7 @@ impl ShardHandle {
     ) -> Result<ShardHandle, ShardError> {
         use std::os::fd::AsRawFd;
         let (index, core) = (settings.index, settings.core);
-        let inlet =
-            Inlet::new(crate::limits::INLET_TICKS).map_err(|e| ShardError::Bell(index, e))?;
-        let inlet = Arc::new(inlet);
+        let inlet = settings.doors[index].inlet.clone();
         let counters = settings.counters.clone();
         let mailbox = Arc::new(Mailbox::default());
         let (ready, started) = mpsc::channel();
@@ -100,15 +102,16 @@ impl ShardHandle {
                     }
                 };
                 let hub = Hub::new(settings.hub, settings.epoch, clock::now());
-                let sessions_max = settings.sessions_max;
+                let doors = Doors { own: index, all: settings.doors };
                 let parts = Parts {
                     hub,
                     ring,
                     listener,
+                    backlog: settings.backlog,
+                    doors,
                     inlet: inlet.clone(),
                     mailbox,
                     counters,
-                    sessions_max,
                 };
                 let mut shard = Shard::new(parts);
                 shard.turn();

@@ -78,16 +78,19 @@ impl Admission {
         }
     }
 
-    /// Sessions that could begin now, one after the other.
-    pub fn room(&self, sessions: usize, now_ms: u64) -> usize {
-        if self.closed_to_all(sessions).is_some() {
-            return 0;
+    /// Sessions that could begin one after the other, whatever the rate.
+    pub fn room(&self, sessions: usize) -> usize {
+        match self.closed_to_all(sessions) {
+            Some(_) => 0,
+            None => (self.limits.sessions_max - sessions)
+                .min(self.limits.half_open_max - self.half_open),
         }
-        let limits = &self.limits;
-        let tokens = self.bucket.available(limits.accept_rate, limits.accept_burst, now_ms);
-        (limits.sessions_max - sessions)
-            .min(limits.half_open_max - self.half_open)
-            .min(tokens as usize)
+    }
+
+    /// Whether half of the burst is used up.
+    pub fn is_near_rate(&self, now_ms: u64) -> bool {
+        let AdmissionLimits { accept_rate, accept_burst, .. } = self.limits;
+        self.bucket.available(accept_rate, accept_burst, now_ms) < accept_burst / 2
     }
 
     /// A session begins, its upgrade to come.
@@ -187,8 +190,8 @@ mod tests {
     #[test]
     fn room_is_what_the_nearest_limit_leaves() {
         let admission = admission(|l| {
-            (l.sessions_max, l.half_open_max, l.accept_burst) = (50, 40, 30);
+            (l.sessions_max, l.half_open_max) = (50, 40);
         });
-        assert_eq!([5, 45, 50, 60].map(|sessions| admission.room(sessions, 0)), [30, 5, 0, 0]);
+        assert_eq!([5, 45, 50, 60].map(|sessions| admission.room(sessions)), [40, 5, 0, 0]);
     }
 }
