@@ -29,6 +29,7 @@ impl Shard {
         let peer = socket::peer_address(fd.as_fd()).map(tracing::field::display);
         tracing::warn!(
             session = format_args!("{id:016x}"),
+            shard = self.doors.own,
             peer,
             reason = refused.word(),
             sessions = self.hub.sessions(),
@@ -75,10 +76,18 @@ impl Shard {
         let Some(suppressed) = self.tally.alerts[limited as usize].admit(now.unix_ns) else {
             return;
         };
-        let limited = limited.word();
+        let (shard, limited) = (self.doors.own, limited.word());
         match level {
-            0 => tracing::info!(limit = limited, used, of = limit, suppressed, "alert is over"),
+            0 => tracing::info!(
+                shard,
+                limit = limited,
+                used,
+                of = limit,
+                suppressed,
+                "alert is over"
+            ),
             _ => tracing::warn!(
+                shard,
                 limit = limited,
                 used,
                 of = limit,
