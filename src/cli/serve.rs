@@ -1,19 +1,26 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
 mod admission;
-
-pub use admission::AdmissionArgs;
+mod boundaries;
+mod summary;
+mod watch;
 
 use crate::config::{Settings, SocketOptions};
-use crate::control::{Signals, Woken};
+use crate::control::Signals;
 use crate::hub::HubSettings;
+use crate::panics;
 use crate::server::{Server, StartError};
+use admission::AdmissionArgs;
+use boundaries::BoundaryArgs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 /// Serves one or more feeds to WebSocket subscribers. Without flags it starts with a built-in
 /// synthetic feed on 127.0.0.1:9001. SIGTERM or SIGINT stops it in order, a second one at once.
+///
+/// Exit codes: 0 stopped in order, 1 failed, 2 wrong use, 70 an internal error that restarts did
+/// not cure, 71 a shard that was stuck.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
     /// Address and port of the stream; port 0 picks a free one
@@ -28,8 +35,8 @@ pub struct ServeArgs {
     /// interval_ms=40,burst=50 for exact loads, trades=PERCENT (0: quotes alone), names=SYM
     /// (SYM0001 ...), test_symbols=off.
     ///
-    /// replay:PATH[,speed=1|10|max][,loop][,wait=N][,restamp]: NDJSON, plain, .gz or .zst. wait=N
-    /// begins when N sessions have subscribed; restamp gives event times of now.
+    /// replay:PATH[,speed=1|10|max,loop,wait=N,restamp]: NDJSON, plain, .gz or .zst. wait=N begins
+    /// when N sessions have subscribed; restamp gives event times of now.
     ///
     /// stdin: the same lines from standard input.
     #[arg(long = "feed", value_name = "SPEC")]
@@ -52,6 +59,8 @@ pub struct ServeArgs {
     pub deadlines: DeadlineArgs,
     #[command(flatten)]
     pub sockets: SocketArgs,
+    #[command(flatten)]
+    pub boundaries: BoundaryArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -127,6 +136,7 @@ impl ServeArgs {
             write_stall_ms: self.deadlines.write_stall_ms,
             close_ms: self.deadlines.close_ms,
             echo: self.echo,
+            fault_injection: self.boundaries.fault_injection,
             ..HubSettings::default()
         };
         let sockets = SocketOptions {
@@ -147,18 +157,21 @@ impl ServeArgs {
             sockets,
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
+            boundaries: self.boundaries.settings(),
         }
     }
 }
 
-/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use.
+/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use; others are given by
+/// [`Failure`](crate::server::Failure).
 pub fn run(args: &ServeArgs) -> ExitCode {
     let settings = args.settings();
     if let Err(error) = settings.check() {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
-    let (mut signals, mut server) = match start(&settings) {
+    panics::install();
+    let (mut signals, server) = match start(&settings) {
         Ok(started) => started,
         Err(error) => {
             eprintln!("error: {error}");
@@ -168,29 +181,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     };
     // A reader of our output that has gone is no reason to end.
     let _ = print_what_runs(&settings, &server);
-    match signals.wait(|| server.has_failed().then_some(())) {
-        Woken::Condition(()) => {
-            tracing::error!("a shard has ended by itself; the process exits for its supervisor");
-            return ExitCode::FAILURE;
-        }
-        Woken::Signal(name) => tracing::info!(
-            "{name}: stopping; {} sessions are closed over {} s",
-            server.sessions(),
-            settings.drain_ms / 1000
-        ),
-    }
-    server.drain(settings.drain_ms);
-    if let Woken::Signal(name) = signals.wait(|| server.has_ended().then_some(())) {
-        tracing::warn!("{name} again: {} sessions are cut", server.sessions());
-        return ExitCode::FAILURE;
-    }
-    match server.join() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    watch::until_stopped(&settings, &mut signals, server)
 }
 
 fn start(settings: &Settings) -> Result<(Signals, Server), StartError> {

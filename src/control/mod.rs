@@ -3,6 +3,8 @@
 //! The tokio runtime lives here and in `feed/` only. Must not touch a session: it reads counters
 //! and sends messages. Today it is signals; the admin port and systemd belong here too.
 
-pub mod signals;
+mod signals;
+mod watchdog;
 
 pub use signals::{Signals, Woken};
+pub use watchdog::{Stuck, Watchdog};

@@ -6,19 +6,20 @@
 //! offers these to every shard through an [`Outlet`] and an [`Inlet`]. Must not know shards,
 //! sessions, encodings for clients, nor what a shard does with a tick.
 
-pub mod bars;
-pub mod bell;
+mod bars;
+mod bell;
 mod feed_run;
-pub mod ingest;
-pub mod inlet;
+mod ingest;
+mod inlet;
 mod line_records;
 mod lines;
 mod log_limit;
-pub mod numbering;
-pub mod outlet;
+mod numbering;
+mod outlet;
 mod replay;
-pub mod source;
-pub mod spec;
+mod retry;
+mod source;
+mod spec;
 mod stdin;
 mod synthetic;
 mod tickers;
@@ -31,5 +32,6 @@ pub use inlet::Inlet;
 pub use log_limit::LogLimit;
 pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};
+pub use retry::Retry;
 pub use source::{Next, Source, Subscribed};
 pub use spec::{FeedOpenError, FeedSpec, SpecError};

@@ -21,7 +21,9 @@ pub mod admission;
 mod admit;
 pub mod batch;
 pub mod book;
+mod boundary;
 mod catchup;
+mod check;
 mod closing;
 pub mod cohort;
 mod commands;
@@ -33,6 +35,9 @@ mod lines;
 mod membership;
 mod own;
 mod receive;
+#[cfg(test)]
+mod rig;
+mod salvage;
 mod sessions;
 pub mod settings;
 pub mod symbols;
@@ -41,12 +46,16 @@ mod wheel;
 
 pub use admission::{Admission, AdmissionLimits, Alerts, Hint, Limited, Refused, Told};
 pub use batch::{Batch, Effect, Send};
+pub use boundary::Torn;
+pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
+use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
 use book::Book;
+use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
 use lines::Lines;
@@ -88,12 +97,15 @@ pub struct Hub {
     admission: Admission,
     decoders: Decoders,
     flush: Flush,
-    /// Sessions that have something of their own to be composed.
-    queue: VecDeque<u32>,
+    /// Slot and generation of sessions that have something of their own to be composed.
+    queue: VecDeque<(u32, u32)>,
     batch: Batch,
     wheel: Wheel,
     effects: Vec<Effect>,
     counters: Counters,
+    boundary: Boundary,
+    /// How far the return of those who are drained is spread; set by the drain.
+    drain_jitter_ms: Option<u64>,
     /// Sessions that hold a subscription, for feeds that wait for them.
     subscribed: usize,
 }
@@ -106,6 +118,8 @@ impl Hub {
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Rfc3339 },
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Nanos },
         ];
+        let frame_bytes = settings.frame_bytes;
+        debug_assert!((FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_MAX).contains(&frame_bytes));
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
@@ -117,7 +131,7 @@ impl Hub {
             ),
             settings,
             epoch,
-            lines: formats.map(Lines::new),
+            lines: formats.map(|format| Lines::new(format, frame_bytes)),
             cohorts: Cohorts::default(),
             sessions: Sessions::default(),
             decoders: Decoders::new(),
@@ -127,6 +141,8 @@ impl Hub {
             wheel: Wheel::new(now.ms),
             effects: Vec::new(),
             counters: Counters::default(),
+            boundary: Boundary::default(),
+            drain_jitter_ms: None,
             subscribed: 0,
         }
     }
@@ -181,10 +197,10 @@ impl Hub {
     /// does not hold up answers and pongs.
     pub fn next_batch(&mut self, now: Now) -> bool {
         let own_first = self.batch.source == batch::Source::Flush;
-        if own_first && self.next_own() {
+        if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own()
+        self.next_flush(now) || self.next_own(now)
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {
@@ -217,6 +233,11 @@ impl Hub {
         &self.settings
     }
 
+    /// How many different subscriptions there are.
+    pub fn cohorts(&self) -> usize {
+        self.cohorts.len()
+    }
+
     pub fn book(&self) -> &Book {
         &self.book
     }
@@ -229,7 +250,10 @@ impl Hub {
             && !matches!(session.phase, Phase::Lingering(_) | Phase::Ended(_))
         {
             session.queued = true;
-            self.queue.push_back(slot);
+            self.queue.push_back((slot, session.generation));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ impl Hub {
         let Some(session) = self.sessions.at_mut(slot) else { return };
         session.deadlines.received_at_ms = now.ms;
         session.deadlines.pinged_at_ms = 0;
+        self.note_whole(slot);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
         match &mut session.phase {
             Phase::Upgrading(head) => {
                 let held = mem::take(head);
@@ -57,6 +59,8 @@ impl Hub {
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         session.format = upgrade.format;
         upgrade.response(session.personal());
+        self.note_whole(slot);
+        let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         self.admission.upgrade_over();
         if upgrade.endpoint == Endpoint::Echo {
             session.phase = Phase::Echoing;
@@ -66,7 +70,7 @@ impl Hub {
             let limits = event::Limits {
                 symbols: self.settings.session_symbols_max,
                 since: crate::limits::SINCE_SYMBOLS_MAX,
-                message_bytes: crate::limits::COMMAND_BYTES_MAX,
+                message_bytes: COMMAND_BYTES_MAX,
             };
             let (format, personal) = (session.format, session.personal());
             event::connected(format, &self.epoch, &id, &limits, personal);
@@ -113,15 +117,19 @@ impl Hub {
     }
 
     fn message(&mut self, slot: u32, incoming: Incoming<'_>, now: Now) {
+        self.note_whole(slot);
         let Some(session) = self.sessions.at_mut(slot) else { return };
+        if let Incoming::Close { .. } = incoming {
+            // Its answer is the last frame already, and no limit may add another.
+            return self.end(slot, CloseReason::ClientClosed, now);
+        }
         let echo = session.phase == Phase::Echoing;
         let bound = if echo { PERSONAL_ECHO_BYTES_MAX } else { PERSONAL_BYTES_MAX };
         if session.outgoing.as_ref().is_some_and(|o| o.personal_bytes() > bound) {
             return self.end(slot, CloseReason::AnswersUnread, now);
         }
         match incoming {
-            Incoming::Close { .. } => self.end(slot, CloseReason::ClientClosed, now),
-            Incoming::Ping | Incoming::Pong => {}
+            Incoming::Close { .. } | Incoming::Ping | Incoming::Pong => {}
             Incoming::Text(text) if echo => {
                 frame::write_message(true, text.as_bytes(), session.personal());
                 self.enqueue(slot);

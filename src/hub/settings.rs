@@ -22,6 +22,17 @@ pub struct HubSettings {
     pub session_symbols_max: usize,
     pub echo: bool,
     pub admission: AdmissionLimits,
+    /// Payload of a frame of events, within the limits; less lets small flushes need several.
+    pub frame_bytes: usize,
+    /// Clients may ask for panics: staging and tests alone.
+    pub fault_injection: bool,
+    /// Clients a second that this shard lets in: what the hints of a drain spread the return to.
+    pub returns_per_second: u64,
+    /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
+    pub batch_sends: usize,
+    /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
+    #[doc(hidden)]
+    pub canary: bool,
 }
 
 impl Default for HubSettings {
@@ -30,9 +41,9 @@ impl Default for HubSettings {
             tape_ticks: limits::TAPE_TICKS,
             // Under load batches form by themselves; at rest a tick goes out at once.
             flush_ms: 0,
-            // A TLS proxy in front and a slow phone behind it need two seconds; a slowloris gets ten.
+            // A TLS proxy and a slow phone behind it need two seconds; a slowloris gets ten.
             handshake_ms: 10_000,
-            // Below the 60 s after which proxies and address translators forget a silent connection.
+            // Below the 60 s after which proxies and address translators forget who is silent.
             ping_ms: 45_000,
             // A phone that wakes its radio answers in a few seconds; 20 s is a client that is gone.
             pong_ms: 20_000,
@@ -48,6 +59,13 @@ impl Default for HubSettings {
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
             admission: AdmissionLimits::default(),
+            fault_injection: false,
+            // An accept costs some 20 us, so this is a tenth of a core: who was never away is
+            // served meanwhile.
+            returns_per_second: 5_000,
+            batch_sends: limits::SENDS_PER_CHUNK,
+            frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
+            canary: false,
         }
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! Must not know arguments or what is printed. The main type is [`Server`].
 
-pub mod budget;
+mod budget;
 pub mod descriptors;
-pub mod placement;
+mod failure;
+mod placement;
 
 pub use budget::Budget;
+pub use failure::Failure;
 
 use crate::config::Settings;
-use crate::feed::ingest::{Ingest, IngestError, IngestHandle};
-use crate::feed::{FeedOpenError, FeedSpec, Inlet, SpecError, Subscribed};
+use crate::control::Watchdog;
+use crate::feed::{
+    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError, Subscribed,
+};
 use crate::hub::HubSettings;
 use crate::limits::INLET_TICKS;
 use crate::shard::{
-    Door, ListenError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen,
+    Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen,
+    probe,
 };
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +30,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// What is cut after the drain's time is over is cut this much later at the latest.
 const DRAIN_GRACE_MS: u64 = 500;
 
+/// And so much later the process has ended, whatever a shard does.
+pub const STOP_GRACE_MS: u64 = 900;
+
 /// Why the server does not start; the text names the input and the cure.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -34,6 +42,8 @@ pub enum StartError {
     Feed(#[from] FeedOpenError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Ring(#[from] RingError),
     #[error(transparent)]
     Shard(#[from] ShardError),
     #[error(transparent)]
@@ -54,9 +64,8 @@ pub struct Server {
     pub address: SocketAddr,
     pub budget: Budget,
     pub shards: Vec<ShardHandle>,
-    /// Sequence numbers hold within it.
-    pub epoch: String,
     ingest: IngestHandle,
+    watchdog: Watchdog,
     /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
     listeners: Vec<OwnedFd>,
 }
@@ -66,6 +75,8 @@ impl Server {
     pub fn start(settings: &Settings) -> Result<Server, StartError> {
         let specs = settings.feeds.iter().map(|text| text.parse());
         let specs = specs.collect::<Result<Vec<FeedSpec>, SpecError>>()?;
+        // First of all, so that an old kernel or a closed container is named as what it is.
+        probe()?;
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
@@ -75,7 +86,10 @@ impl Server {
             return Err(StartError::TooFewDescriptors(descriptors, cores.len()));
         }
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
-        let sources = open_feeds(&specs, &counters)?;
+        let mut sources = open_feeds(&specs, &counters)?;
+        if settings.hub.fault_injection {
+            sources.iter_mut().for_each(|source| source.enable_faults());
+        }
         let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
         let address = local_address(&listeners[0]).map_err(StartError::Address)?;
         let epoch = new_epoch();
@@ -87,18 +101,25 @@ impl Server {
                 core,
                 hub: HubSettings {
                     admission: budget.admission[index].clone(),
+                    returns_per_second: u64::from(budget.admission[index].accept_rate),
                     ..settings.hub.clone()
                 },
                 epoch: epoch.clone(),
                 backlog: settings.sockets.backlog as usize,
                 doors: doors.clone(),
+                restarts_max: settings.boundaries.shard_restarts_max,
+                restart_window_ms: settings.boundaries.shard_restart_window_ms,
                 counters: counters[index].clone(),
             };
             shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
         }
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
-        let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms)?;
-        Ok(Server { address, budget, shards, epoch, ingest, listeners })
+        let boundaries = &settings.boundaries;
+        let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
+        let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms, retry)?;
+        let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
+        let watchdog = Watchdog::new(counters, report_ms, exit_ms);
+        Ok(Server { address, budget, shards, ingest, watchdog, listeners })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
@@ -114,9 +135,27 @@ impl Server {
         self.shards.iter().all(|shard| shard.counters.has_ended())
     }
 
-    /// Whether some shard has ended, which only a drain or a panic brings about.
-    pub fn has_failed(&self) -> bool {
-        self.shards.iter().any(|shard| shard.counters.has_ended())
+    /// Looks after the threads, `passed_ms` after the last look; gives what the process must end
+    /// for. A shard that has ended in order is none of that while the server stops.
+    pub fn look_after(&mut self, passed_ms: u64, stopping: bool) -> Option<Failure> {
+        let find = |is: fn(&ShardCounters) -> bool| {
+            self.shards.iter().position(|shard| is(&shard.counters))
+        };
+        if let Some(shard) = find(ShardCounters::is_exhausted) {
+            return Some(Failure::RestartsUsedUp(shard));
+        }
+        if !stopping && let Some(shard) = find(ShardCounters::has_ended) {
+            return Some(Failure::ShardEnded(shard));
+        }
+        if !stopping && !self.ingest.is_running() {
+            return Some(Failure::IngestEnded);
+        }
+        self.watchdog.look(passed_ms).map(Failure::Stuck)
+    }
+
+    /// Whether every shard turns or sleeps.
+    pub fn is_watchdog_fed(&self) -> bool {
+        self.watchdog.is_fed()
     }
 
     /// Waits for all threads. The error is a panic, in words.

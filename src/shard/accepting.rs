@@ -59,6 +59,15 @@ impl Acceptor {
         }
     }
 
+    /// The listener and the length of its backlog.
+    pub fn listening(&self) -> (RawFd, usize) {
+        (self.listener, self.backlog)
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     pub fn next_ms(&self) -> Option<u64> {
         self.paused_until_ms
     }
@@ -89,6 +98,9 @@ impl Shard {
         }
         if self.acceptor.ended || self.acceptor.paused_until_ms.is_some() {
             return;
+        }
+        if self.descriptors_left() == 0 {
+            self.parting.close_all(); // their descriptors are wanted
         }
         let (descriptors, refusals) = (self.descriptors_left(), self.refusals_left());
         let acceptor = &mut self.acceptor;
@@ -215,8 +227,9 @@ impl Shard {
         self.hub.admission().limits().refusals_max.saturating_sub(self.lane.len())
     }
 
-    /// Descriptors of clients: sessions, refusals, and what was handed to this shard.
+    /// Descriptors of clients: sessions and those of a shard before this one, refusals, and what
+    /// was handed to this shard.
     pub(super) fn descriptors_used(&self) -> usize {
-        self.hub.sessions() + self.lane.len() + self.doors.waiting()
+        self.hub.sessions() + self.parting.len() + self.lane.len() + self.doors.waiting()
     }
 }

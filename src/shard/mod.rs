@@ -5,19 +5,22 @@
 //! bytes, the turn that drives hub and ring, and [`ShardHandle`], a shard from outside.
 
 mod accepting;
-pub mod buffers;
+mod buffers;
 mod clock;
-pub mod completion;
+mod completion;
 mod connections;
 mod counters;
-pub mod door;
+mod door;
 mod lane;
-pub mod listener;
+mod listener;
 mod mailbox;
-pub mod probe;
+mod probe;
 mod refusing;
-pub mod ring;
-pub mod socket;
+mod restarts;
+mod ring;
+mod socket;
+mod step;
+mod survivor;
 mod tally;
 mod turn;
 mod worker;
@@ -29,4 +32,5 @@ pub use door::Door;
 pub use listener::{ListenError, listen};
 pub use probe::{RingError, probe};
 pub use ring::{RingSettings, SendNow, SocketRing};
+pub use step::Step;
 pub use worker::{ShardError, ShardHandle, ShardSettings};

@@ -11,7 +11,7 @@ use super::{BufferId, End, Token, socket};
 use crate::hub::{Refused, Told};
 use crate::limits::RECEIVE_BUFFER_BYTES;
 use crate::session::Now;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Buffers of the refusal path.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Shard {
             _ => {
                 self.scratch.answer.clear();
                 self.hub.answer_unread(refused, now, &mut self.scratch.answer);
-                socket::send_at_once(fd.as_fd(), &self.scratch.answer);
+                tell(fd.as_fd(), &self.scratch.answer);
                 let stays = !is_full && refused != Refused::DescriptorsOut;
                 if !socket::read_away(fd.as_fd()) && stays {
                     socket::shutdown_write(fd.as_fd());
@@ -74,7 +74,7 @@ impl Shard {
             held.extend_from_slice(request);
             return false;
         }
-        socket::send_at_once(fd.as_fd(), answer);
+        tell(fd.as_fd(), answer);
         if request.len() == RECEIVE_BUFFER_BYTES as usize {
             socket::read_away(fd.as_fd());
         }
@@ -124,7 +124,7 @@ impl Shard {
         answer.clear();
         let is_whole = self.hub.answer_refused(refusal.refused, held, now, answer);
         if is_whole {
-            socket::send_at_once(refusal.fd.as_fd(), answer);
+            tell(refusal.fd.as_fd(), answer);
         }
         is_whole
     }
@@ -146,4 +146,10 @@ impl Shard {
             self.ring.cancel_receive_refused(token);
         }
     }
+}
+
+/// A fresh socket takes a few hundred bytes; it fails only where the peer has already gone, and
+/// then there is nobody to tell.
+fn tell(fd: BorrowedFd<'_>, answer: &[u8]) {
+    let _ = socket::send_at_once(fd, answer);
 }

@@ -7,17 +7,21 @@ use super::door::Doors;
 use super::lane::Lane;
 use super::mailbox::{Mailbox, Message};
 use super::refusing::Scratch;
+use super::step::Step;
 use super::tally::Tally;
 use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
 use crate::hub::{Alerts, Effect, Hub};
-use crate::session::{CloseReason, Now};
+use crate::market::Tick;
+use crate::session::Now;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+mod boundary;
+mod renewal;
 
 /// Completions dispatched at a stretch: at some 2 us each, a millisecond.
 const COMPLETIONS_MAX: usize = 512;
@@ -50,9 +54,27 @@ pub(super) struct Shard {
     unarmed: Vec<Token>,
     /// When what is left after a drain is cut.
     drained_at_ms: Option<u64>,
+    /// To be dispatched, the next one last.
     completions: Vec<Completion>,
     sends: Vec<SendNow>,
     results: Vec<i32>,
+    flight: Flight,
+    /// The tick that the hub is taking in.
+    entering: Option<Tick>,
+    /// Sockets of the shard in whose place this one is.
+    pub(super) parting: renewal::Parting,
+    /// A fault was asked for in the salvage that comes.
+    salvage_fails: bool,
+}
+
+/// How far a batch of sends is, for the case that it does not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flight {
+    None,
+    /// What sockets take is not known.
+    Sending,
+    /// It is known, but not to the hub.
+    Sent,
 }
 
 /// What a shard needs to begin.
@@ -90,36 +112,53 @@ impl Shard {
             completions: Vec::new(),
             sends: Vec::new(),
             results: Vec::new(),
+            flight: Flight::None,
+            entering: None,
+            parting: renewal::Parting::default(),
+            salvage_fails: false,
         }
     }
 
     /// One turn; says whether there is more to do at once.
     pub fn turn(&mut self) -> bool {
         let now = clock::now();
+        self.counters.enter(Step::Completions);
         let mut busy = self.complete(now);
+        self.make_fault();
+        self.counters.enter(Step::Mail);
         self.read_mail(now);
         self.take_handed(now);
-        for _ in 0..TICKS_MAX {
-            if self.hub.is_full() {
-                break;
-            }
-            let Some(tick) = self.inlet.pop() else { break };
-            self.hub.tick(&tick);
-        }
+        self.counters.enter(Step::Ticks);
+        self.take_ticks();
+        self.counters.enter(Step::Flush);
         let mut batches = 0;
         while batches < BATCHES_MAX && self.hub.next_batch(now) {
             self.send_batch(now);
             busy |= self.complete(now);
             batches += 1;
         }
+        self.counters.enter(Step::Timers);
         self.hub.timers(now);
         self.take_effects();
+        self.parting.close_if_over(now.ms);
         self.expire_refusals(now);
         self.keep_accepting(now);
         self.observe_limits(now);
         self.counters.publish(&self.hub);
         self.counters.publish_admission(&self.hub, &self.tally, &self.alerts);
         busy || self.has_mail() || self.hub.has_work(now)
+    }
+
+    fn take_ticks(&mut self) {
+        for _ in 0..TICKS_MAX {
+            if self.hub.is_full() {
+                break;
+            }
+            self.entering = self.inlet.pop();
+            let Some(tick) = &self.entering else { break };
+            self.hub.tick(tick);
+            self.entering = None;
+        }
     }
 
     /// Whether others have put something into this shard's queues.
@@ -129,9 +168,10 @@ impl Shard {
 
     /// Arms the ring for the next deadline and submits; says whether completions wait already.
     pub fn prepare_sleep(&mut self) -> bool {
-        let admission = self.acceptor.next_ms().into_iter().chain(self.lane.next_ms());
-        let next = self.hub.next_ms().into_iter().chain(admission).chain(self.drained_at_ms);
-        if let Some(at_ms) = next.min() {
+        let admission = [self.acceptor.next_ms(), self.lane.next_ms()];
+        let others = [self.drained_at_ms, self.parting.until_ms];
+        let others = others.into_iter().chain(admission).flatten();
+        if let Some(at_ms) = self.hub.next_ms().into_iter().chain(others).min() {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
         self.ring.collect(0, &mut self.completions)
@@ -144,12 +184,12 @@ impl Shard {
     }
 
     fn complete(&mut self, now: Now) -> bool {
-        let mut completions = std::mem::take(&mut self.completions);
-        let more = self.ring.collect(COMPLETIONS_MAX, &mut completions);
-        for completion in completions.drain(..) {
+        let more = self.ring.collect(COMPLETIONS_MAX, &mut self.completions);
+        // What a panic leaves stays there: accepted sockets are among it.
+        self.completions.reverse();
+        while let Some(completion) = self.completions.pop() {
             self.dispatch(completion, now);
         }
-        self.completions = completions;
         for token in std::mem::take(&mut self.unarmed) {
             self.arm_receive(token);
         }
@@ -186,12 +226,7 @@ impl Shard {
                     c.dropping.is_some()
                 });
                 if known == Some(false) {
-                    let (hub, ring) = (&mut self.hub, &self.ring);
-                    let bytes = ring.buffer(&buffer);
-                    let received = AssertUnwindSafe(|| hub.receive(token.slot, bytes, now));
-                    if catch_unwind(received).is_err() {
-                        self.hub.end(token.slot, CloseReason::Internal, now);
-                    }
+                    self.received(token.slot, &buffer, now);
                 }
                 self.ring.give_back(buffer);
                 if !more {
@@ -257,8 +292,11 @@ impl Shard {
             let fd = self.connections.raw_fd(send.slot);
             self.sends.push(SendNow { fd, start: send.start, end: send.end });
         }
+        self.flight = Flight::Sending;
         self.ring.send_now(&self.sends, batch.bytes(), &mut self.results);
+        self.flight = Flight::Sent;
         self.hub.sent(&self.results, now);
+        self.flight = Flight::None;
         self.take_effects();
     }
 
@@ -325,8 +363,8 @@ impl Shard {
             match message {
                 Message::Drain { over_ms, grace_ms } => {
                     self.end_accepting();
-                    self.hub.drain(over_ms, now);
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
+                    self.hub.drain(over_ms, now);
                 }
             }
         }

@@ -13,9 +13,16 @@ pub const REQUEST: &[u8] = b"GET /v1/stream?symbols=SYM0001&channels=quotes HTTP
 pub enum Answer {
     Served,
     /// 101 and a Close frame: its code, and its hint.
-    Closed { code: u16, retry_ms: u64, jitter_ms: u64 },
+    Closed {
+        code: u16,
+        retry_ms: u64,
+        jitter_ms: u64,
+    },
     /// An HTTP status and its `Retry-After`.
-    Http { status: u16, retry_after_s: Option<u64> },
+    Http {
+        status: u16,
+        retry_after_s: Option<u64>,
+    },
 }
 
 /// What `bytes` say, as soon as they say it.

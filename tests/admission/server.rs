@@ -111,7 +111,7 @@ pub struct Summary(String);
 impl Summary {
     /// The count behind `word=`, 0 where it is not mentioned.
     pub fn count(&self, word: &str) -> usize {
-        let start = self.0.rfind("refused:").expect("the summary is logged at the end");
+        let start = self.0.rfind("refused: ").expect("the summary is logged at the end");
         let mut words = self.0[start..].split_whitespace();
         let of_word = words.find_map(|pair| pair.strip_prefix(word)?.strip_prefix('='));
         of_word.map_or(0, |count| count.parse().expect("a number"))

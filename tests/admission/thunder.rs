@@ -27,7 +27,12 @@ fn of_eighteen_thousand_five_thousand_are_served_and_the_others_told() {
         served.all(|(member, before)| member.quotes >= before + 2 || member.trouble.is_some())
     });
     let trouble: Vec<_> = herd.members.iter().filter_map(|m| m.trouble.as_ref()).collect();
-    assert!(trouble.is_empty(), "{} clients, {:?}", trouble.len(), &trouble[..trouble.len().min(5)]);
+    assert!(
+        trouble.is_empty(),
+        "{} clients, {:?}",
+        trouble.len(),
+        &trouble[..trouble.len().min(5)]
+    );
     assert_eq!(herd.served().count(), 5_000);
     let first = &herd.members[..1_000];
     assert!(first.iter().all(|m| m.answer == Some(Answer::Served)), "nobody is displaced");
