@@ -47,6 +47,7 @@ impl Hub {
             peer_ended: false,
         });
         self.counters.opened += 1;
+        self.admission.enter(peer.ip());
         self.arm(slot, now);
         let generation = self.sessions.at(slot).expect("just inserted").generation;
         (slot, generation)
@@ -76,7 +77,8 @@ impl Hub {
                 event::retry_reason(self.settings.retry_ms, jitter_ms)
             }
             CloseReason::Overload => {
-                event::retry_reason(self.settings.retry_ms, self.settings.jitter_ms)
+                let hint = self.retry_hint(reason, now);
+                event::retry_reason(hint.retry_ms, hint.jitter_ms)
             }
             CloseReason::Abuse => "too many refused commands".to_string(),
             CloseReason::AnswersUnread => "answers are not being read".to_string(),
@@ -96,7 +98,14 @@ impl Hub {
         };
         self.changing(|hub| hub.leave(slot));
         self.counters.closed[reason.counter()] += 1;
-        let (close_ms, retry_ms) = (self.settings.close_ms, self.settings.retry_ms);
+        let close_ms = self.settings.close_ms;
+        let retry_after_s = match (upgrading, reason.farewell()) {
+            (true, Farewell::Close(_)) => self.retry_hint(reason, now).whole_s(),
+            _ => 0,
+        };
+        if upgrading {
+            self.admission.upgrade_over();
+        }
         let session = self.sessions.at_mut(slot).expect("just seen");
         if let (Phase::Streaming, Some(code)) = (&session.phase, reason.error_code()) {
             let format = session.format;
@@ -112,8 +121,7 @@ impl Hub {
                 Refusal::internal(session.id).response(session.personal());
             }
             Farewell::Close(_) if upgrading => {
-                let seconds = retry_ms.div_ceil(1000) as u32;
-                Refusal::overloaded(seconds).response(session.personal());
+                Refusal::overloaded(retry_after_s).response(session.personal());
             }
             Farewell::Close(code) => frame::write_close(code, detail, session.personal()),
         }
@@ -134,7 +142,9 @@ impl Hub {
 
     /// The shard has closed the descriptor and collected every completion: the slot is free.
     pub fn release(&mut self, slot: u32) -> Option<Session> {
-        self.sessions.remove(slot)
+        let session = self.sessions.remove(slot)?;
+        self.admission.leave(session.peer.ip());
+        Some(session)
     }
 
     /// Tells every client that the server is about to close, and spreads the closes evenly over

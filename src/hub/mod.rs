@@ -17,6 +17,8 @@
 //! sleep until hub.next_ms()
 //! ```
 
+pub mod admission;
+mod admit;
 pub mod batch;
 pub mod book;
 mod boundary;
@@ -43,6 +45,7 @@ pub mod symbols;
 mod tape;
 mod wheel;
 
+pub use admission::{Admission, AdmissionLimits, Alerts, Hint, Limited, Refused, Told};
 pub use batch::{Batch, Effect, Send};
 pub use boundary::Torn;
 pub use salvage::in_place_of;
@@ -74,6 +77,9 @@ pub struct Counters {
     pub commands_refused: u64,
     pub opened: u64,
     pub upgraded: u64,
+    /// Connections that did not become sessions, by `Refused`, and how they were told, by `Told`.
+    pub refused: [u64; Refused::ALL.len()],
+    pub told: [u64; Told::ALL.len()],
     /// By `CloseReason::counter`.
     pub closed: [u64; CloseReason::ALL.len()],
 }
@@ -89,6 +95,7 @@ pub struct Hub {
     lines: [Lines; Format::COUNT],
     cohorts: Cohorts,
     sessions: Sessions,
+    admission: Admission,
     decoders: Decoders,
     flush: Flush,
     /// Slot and generation of sessions that have something of their own to be composed.
@@ -117,6 +124,12 @@ impl Hub {
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
+            admission: Admission::new(
+                settings.admission.clone(),
+                settings.retry_ms,
+                settings.jitter_ms,
+                now.ms,
+            ),
             settings,
             epoch,
             lines: formats.map(|format| Lines::new(format, frame_bytes)),

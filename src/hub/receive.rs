@@ -63,6 +63,7 @@ impl Hub {
         upgrade.response(session.personal());
         self.note_whole(slot);
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
+        self.admission.upgrade_over();
         if upgrade.endpoint == Endpoint::Echo {
             session.phase = Phase::Echoing;
         } else {
