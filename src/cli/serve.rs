@@ -1,6 +1,8 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
+mod admission;
 mod boundaries;
+mod summary;
 mod watch;
 
 use crate::config::{Settings, SocketOptions};
@@ -8,6 +10,7 @@ use crate::control::Signals;
 use crate::hub::HubSettings;
 use crate::panics;
 use crate::server::{Server, StartError};
+use admission::AdmissionArgs;
 use boundaries::BoundaryArgs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -50,6 +53,8 @@ pub struct ServeArgs {
     /// Serve /echo, which returns each message: for conformance suites
     #[arg(long)]
     pub echo: bool,
+    #[command(flatten)]
+    pub admission: AdmissionArgs,
     #[command(flatten)]
     pub deadlines: DeadlineArgs,
     #[command(flatten)]
@@ -148,6 +153,7 @@ impl ServeArgs {
             shards: self.shards,
             feeds,
             hub,
+            admission: self.admission.settings(),
             sockets,
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
@@ -189,18 +195,14 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
     let cores: Vec<_> = server.shards.iter().map(|shard| shard.core.to_string()).collect();
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let shards_mib = mib(budget.shard_bytes) * budget.shards as f64;
-    let sessions = budget.sessions_max();
+    let sessions = budget.sessions_max;
     let out = &mut io::stdout().lock();
     writeln!(out, "tapecast {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  stream   {url}")?;
     writeln!(out, "  shards   {} on core {}", budget.shards, cores.join(", "))?;
     writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
-    writeln!(
-        out,
-        "  limits   {sessions} sessions: {} descriptors less a reserve, {} a shard; tape of {} \
-         trades",
-        budget.descriptors, budget.sessions_per_shard, settings.hub.tape_ticks
-    )?;
+    admission::print(&settings.admission, budget, out)?;
+    writeln!(out, "  tape     {} trades", settings.hub.tape_ticks)?;
     writeln!(
         out,
         "  memory   {shards_mib:.0} MiB for {} shards + {sessions} sessions x {} bytes = {:.0} MiB \

@@ -17,6 +17,8 @@
 //! sleep until hub.next_ms()
 //! ```
 
+pub mod admission;
+mod admit;
 pub mod batch;
 pub mod book;
 mod boundary;
@@ -26,6 +28,7 @@ mod closing;
 pub mod cohort;
 mod commands;
 mod deadlines;
+mod feeds;
 mod flush;
 pub mod interest;
 mod latest;
@@ -42,6 +45,7 @@ pub mod symbols;
 mod tape;
 mod wheel;
 
+pub use admission::{Admission, AdmissionLimits, Alerts, Hint, Limited, Refused, Told};
 pub use batch::{Batch, Effect, Send};
 pub use boundary::Torn;
 pub use salvage::in_place_of;
@@ -73,6 +77,9 @@ pub struct Counters {
     pub commands_refused: u64,
     pub opened: u64,
     pub upgraded: u64,
+    /// Connections that did not become sessions, by `Refused`, and how they were told, by `Told`.
+    pub refused: [u64; Refused::ALL.len()],
+    pub told: [u64; Told::ALL.len()],
     /// By `CloseReason::counter`.
     pub closed: [u64; CloseReason::ALL.len()],
 }
@@ -88,6 +95,7 @@ pub struct Hub {
     lines: [Lines; Format::COUNT],
     cohorts: Cohorts,
     sessions: Sessions,
+    admission: Admission,
     decoders: Decoders,
     flush: Flush,
     /// Slot and generation of sessions that have something of their own to be composed.
@@ -116,6 +124,12 @@ impl Hub {
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
+            admission: Admission::new(
+                settings.admission.clone(),
+                settings.retry_ms,
+                settings.jitter_ms,
+                now.ms,
+            ),
             settings,
             epoch,
             lines: formats.map(|format| Lines::new(format, frame_bytes)),
@@ -187,7 +201,14 @@ impl Hub {
         if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own(now)
+        if self.next_flush(now) || self.next_own(now) {
+            return true;
+        }
+        // A storm of snapshots without a tick has no flush that would bound the arena.
+        if self.book.recent().is_empty() {
+            self.lines.iter_mut().for_each(Lines::settle);
+        }
+        false
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {

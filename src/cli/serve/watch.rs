@@ -33,6 +33,7 @@ pub fn until_stopped(settings: &Settings, signals: &mut Signals, mut server: Ser
         Woken::Condition(Some(failure)) => return give_up(failure),
         Woken::Condition(None) => {}
     }
+    super::summary::log(&server);
     let ended = server.join();
     panics::log_reports(true);
     match ended {
