@@ -8,6 +8,10 @@ use crate::wire::{event, frame};
 /// one wake-up of the shard.
 const PING_STEP_MS: u64 = 1_000;
 
+/// Deadlines of handshakes likewise: each client's first timer is this one, mostly long after its
+/// upgrade has come, and those of many who connect at once would else wake the shard every ms.
+const HANDSHAKE_STEP_MS: u64 = 250;
+
 /// Longest that a drained session's Close waits for a flush.
 const DRAIN_WAIT_MS: u64 = 100;
 
@@ -132,7 +136,10 @@ impl Hub {
 pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubSettings) -> u64 {
     let deadlines = &session.deadlines;
     match session.phase {
-        Phase::Upgrading(_) => deadlines.opened_at_ms + settings.handshake_ms,
+        Phase::Upgrading(_) => {
+            let at_ms = deadlines.opened_at_ms + settings.handshake_ms;
+            at_ms.next_multiple_of(HANDSHAKE_STEP_MS)
+        }
         Phase::Closing(_) | Phase::Lingering(_) => deadlines.close_at_ms,
         Phase::Ended(_) => u64::MAX,
         Phase::Streaming | Phase::Echoing => {
