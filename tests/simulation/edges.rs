@@ -31,7 +31,10 @@ impl Run {
     }
 
     fn connect(&mut self, client: usize) {
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 4_000 + client as u16));
+        // A few addresses that count against a limit, though nobody reaches it.
+        let address = Ipv4Addr::new(192, 0, 2, client as u8 % 3);
+        let peer = SocketAddr::from((address, 4_000 + client as u16));
+        assert_eq!(self.hub.judge(peer.ip(), self.now), Ok(()));
         let (slot, _) = self.hub.open(peer, self.rng.u64(..), self.now);
         if self.owners.len() <= slot as usize {
             self.owners.resize(slot as usize + 1, 0);
