@@ -46,6 +46,7 @@ impl Hub {
             peer_ended: false,
         });
         self.counters.opened += 1;
+        self.account(slot);
         self.arm(slot, now);
         let generation = self.sessions.at(slot).expect("just inserted").generation;
         (slot, generation)
@@ -121,11 +122,14 @@ impl Hub {
             let abort = abort || session.is_unfinished();
             self.effects.push(Effect::Drop { slot, abort });
         }
+        self.account(slot);
     }
 
     /// The shard has closed the descriptor and collected every completion: the slot is free.
     pub fn release(&mut self, slot: u32) -> Option<Session> {
-        self.sessions.remove(slot)
+        let session = self.sessions.remove(slot);
+        self.account(slot);
+        session
     }
 
     /// Tells every client that the server is about to close, and spreads the closes evenly over

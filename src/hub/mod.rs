@@ -17,8 +17,10 @@
 //! sleep until hub.next_ms()
 //! ```
 
+pub mod accounts;
 pub mod batch;
 pub mod book;
+pub mod breaker;
 mod catchup;
 mod closing;
 pub mod cohort;
@@ -26,29 +28,37 @@ mod commands;
 mod deadlines;
 mod flush;
 pub mod interest;
+pub mod lag_meter;
 mod latest;
 mod lines;
 mod membership;
 mod own;
+pub mod pacing;
 mod receive;
 mod sessions;
 pub mod settings;
+mod shedding;
 pub mod symbols;
 mod tape;
 mod wheel;
 
+pub use accounts::{MemorySettings, Used};
 pub use batch::{Batch, Effect, Send};
+pub use breaker::{Breaker, Pressure, PressureChange};
+pub use pacing::{LagSettings, Pacing, Turn};
 pub use settings::HubSettings;
 
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
+use accounts::Accounts;
 use book::Book;
 use cohort::Cohorts;
 use flush::Flush;
 use lines::Lines;
 use receive::Decoders;
 use sessions::Sessions;
+use shedding::Shedding;
 use std::collections::VecDeque;
 use wheel::Wheel;
 
@@ -64,6 +74,8 @@ pub struct Counters {
     pub commands_refused: u64,
     pub opened: u64,
     pub upgraded: u64,
+    /// Closed for want of memory; `closed` has them too, as `overload`.
+    pub shed: u64,
     /// By `CloseReason::counter`.
     pub closed: [u64; CloseReason::ALL.len()],
 }
@@ -87,6 +99,10 @@ pub struct Hub {
     wheel: Wheel,
     effects: Vec<Effect>,
     counters: Counters,
+    accounts: Accounts,
+    breaker: Breaker,
+    shedding: Shedding,
+    pacing: Pacing,
     /// Sessions that hold a subscription, for feeds that wait for them.
     subscribed: usize,
 }
@@ -102,6 +118,10 @@ impl Hub {
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
+            accounts: Accounts::new(&settings.memory),
+            breaker: Breaker::new(settings.memory.budget_bytes),
+            shedding: Shedding::default(),
+            pacing: Pacing::new(settings.lag, settings.flush_ms, now.ms),
             settings,
             epoch,
             lines: formats.map(Lines::new),
@@ -200,6 +220,19 @@ impl Hub {
         &self.counters
     }
 
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// How late this shard is, and what it does about it.
+    pub fn pacing(&self) -> &Pacing {
+        &self.pacing
+    }
+
+    pub fn pacing_mut(&mut self) -> &mut Pacing {
+        &mut self.pacing
+    }
+
     pub fn settings(&self) -> &HubSettings {
         &self.settings
     }
@@ -218,5 +251,6 @@ impl Hub {
             session.queued = true;
             self.queue.push_back(slot);
         }
+        self.account(slot); // who is put here has got something
     }
 }

@@ -59,6 +59,7 @@ impl Hub {
             end if end > start => self.batch.sends.push(Send { slot, start, end }),
             _ => self.composed_all(slot),
         }
+        self.account(slot);
     }
 
     pub(super) fn own_sent(&mut self, results: &[i32], now: Now) {
@@ -84,6 +85,7 @@ impl Hub {
         session.outgoing.get_or_insert_default().hold(rest, now.ms);
         self.effects.push(Effect::SendRest { slot });
         self.arm(slot, now);
+        self.account(slot);
     }
 
     /// The unfinished frame of a session, which its socket shall take.
@@ -107,6 +109,7 @@ impl Hub {
             true => self.effects.push(Effect::SendRest { slot }),
             false => self.enqueue(slot),
         }
+        self.account(slot);
     }
 
     /// Everything that was composed for the session is with the kernel.
@@ -139,6 +142,7 @@ impl Hub {
             session.items = session.items.wrapping_sub(cohort.items);
             session.place = Place::InStep(cohort.in_step.len() as u32);
             cohort.in_step.push(slot);
+            self.account(slot); // its lag is gone
         } else if !lag.waiting {
             lag.waiting = true;
             cohort.waiting.push(slot);

@@ -1,5 +1,7 @@
 //! What the hub needs of the configuration.
 
+use super::accounts::MemorySettings;
+use super::pacing::LagSettings;
 use crate::limits;
 
 /// Times in ms. The defaults are justified where the configuration defines them.
@@ -19,6 +21,8 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    pub memory: MemorySettings,
+    pub lag: LagSettings,
 }
 
 impl Default for HubSettings {
@@ -42,6 +46,8 @@ impl Default for HubSettings {
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
+            memory: MemorySettings::default(),
+            lag: LagSettings::default(),
         }
     }
 }

@@ -23,11 +23,21 @@ pub struct Symbols {
     numbers: FxHashMap<Symbol, u32>,
     /// The hub's number by the ingest thread's.
     by_id: Vec<u32>,
+    /// Symbols that clients have named and no feed has sent.
+    asked: usize,
     codes: Vec<Option<Name>>,
     conditions: Vec<Option<Name>>,
 }
 
+/// A row, its number by name in a table that is half full, and the index's list for it.
+const ROW_BYTES: usize = size_of::<Row>() + 2 * size_of::<(Symbol, u32)>() + size_of::<Vec<u64>>();
+
 impl Symbols {
+    /// What symbols cost that only clients have named, in bytes.
+    pub fn asked_bytes(&self) -> u64 {
+        (self.asked * ROW_BYTES) as u64
+    }
+
     /// One more than the highest number in use.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -69,6 +79,7 @@ impl Symbols {
             None => return None,
         };
         self.numbers.insert(name, number);
+        self.asked += 1;
         Some(number)
     }
 
@@ -89,6 +100,7 @@ impl Symbols {
             && let Some(name) = row.name.take()
         {
             self.numbers.remove(&name);
+            self.asked -= 1;
             self.free.push(symbol);
         }
     }
@@ -97,7 +109,8 @@ impl Symbols {
     /// symbol's ticks are not for this hub.
     pub fn define(&mut self, id: SymbolId, name: Symbol, feed: Feed) -> Option<u32> {
         let number = self.number(name)?;
-        self.rows[number as usize].feed = Some(feed);
+        let before = self.rows[number as usize].feed.replace(feed);
+        self.asked -= usize::from(before.is_none());
         let at = id.0 as usize;
         if at >= self.by_id.len() {
             self.by_id.resize(at + 1, u32::MAX);
