@@ -186,7 +186,7 @@ impl Accounts {
 impl Hub {
     /// What the clients of this shard cost.
     pub fn used(&self) -> Used {
-        self.accounts.used(self.cohorts.bytes() + self.book.symbols.asked_bytes())
+        self.accounts.used(self.cohorts.bytes() + self.book.symbols.unfed_bytes())
     }
 
     /// The shard has looked how much the kernel holds in the buffers of a session's socket.
