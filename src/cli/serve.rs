@@ -1,5 +1,7 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
+mod overload;
+
 use crate::config::{Settings, SocketOptions};
 use crate::control::{Signals, Woken};
 use crate::hub::HubSettings;
@@ -7,6 +9,8 @@ use crate::server::{Server, StartError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+
+pub use overload::OverloadArgs;
 
 /// Serves one or more feeds to WebSocket subscribers. Without flags it starts with a built-in
 /// synthetic feed on 127.0.0.1:9001. SIGTERM or SIGINT stops it in order, a second one at once.
@@ -46,6 +50,8 @@ pub struct ServeArgs {
     pub deadlines: DeadlineArgs,
     #[command(flatten)]
     pub sockets: SocketArgs,
+    #[command(flatten)]
+    pub overload: OverloadArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -121,6 +127,7 @@ impl ServeArgs {
             write_stall_ms: self.deadlines.write_stall_ms,
             close_ms: self.deadlines.close_ms,
             echo: self.echo,
+            lag: self.overload.lag(),
             ..HubSettings::default()
         };
         let sockets = SocketOptions {
@@ -140,6 +147,7 @@ impl ServeArgs {
             sockets,
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
+            memory_budget_bytes: self.overload.memory_budget,
         }
     }
 }
@@ -161,7 +169,11 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     };
     // A reader of our output that has gone is no reason to end.
     let _ = print_what_runs(&settings, &server);
-    match signals.wait(|| server.has_failed().then_some(())) {
+    let looked = signals.wait(|| {
+        server.watch();
+        server.has_failed().then_some(())
+    });
+    match looked {
         Woken::Condition(()) => {
             tracing::error!("a thread has ended by itself; the process exits for its supervisor");
             return ExitCode::FAILURE;
@@ -208,6 +220,17 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
         "  limits   {sessions} sessions: {} descriptors less a reserve, {} a shard; tape of {} \
          trades",
         budget.descriptors, budget.sessions_per_shard, settings.hub.tape_ticks
+    )?;
+    let memory = &server.memory;
+    writeln!(
+        out,
+        "  clients  may use {} MiB: {} % of {} MiB ({memory}), less {} MiB of the process itself; \
+         {} MiB a shard",
+        memory.clients_bytes >> 20,
+        memory.share_percent,
+        memory.limit_bytes >> 20,
+        memory.own_bytes >> 20,
+        (memory.clients_bytes / memory.shards) >> 20
     )?;
     writeln!(
         out,

@@ -28,6 +28,7 @@ pub use bell::Bell;
 pub use feed_run::FeedCounters;
 pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters};
 pub use inlet::Inlet;
+pub use log_limit::LogLimit;
 pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};
 pub use source::{Next, Source, Subscribed};

@@ -225,6 +225,11 @@ impl Hub {
         &self.breaker
     }
 
+    /// Whether new connections are to be refused, for want of memory or of time.
+    pub fn is_strained(&self) -> bool {
+        self.breaker.pressure() >= Pressure::Refuse || self.pacing.refuses()
+    }
+
     /// How late this shard is, and what it does about it.
     pub fn pacing(&self) -> &Pacing {
         &self.pacing

@@ -1,12 +1,12 @@
 //! What the server may hold, as a sum that is printed at start.
 
 use crate::config::Settings;
+use crate::hub::accounts::SESSION_BYTES;
 use crate::hub::book::RECENT_TICKS_MAX;
 use crate::limits::{
     INLET_TICKS, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES,
 };
 use crate::market::Tick;
-use crate::session::Session;
 
 /// Descriptors that are not for clients: listeners, eventfds, rings, feeds, logs, and what a
 /// library opens for a moment.
@@ -49,8 +49,7 @@ impl Budget {
             sessions_per_shard: usize::try_from(sessions).unwrap_or(usize::MAX),
             shards,
             shard_bytes: inlet + tape + recent + buffers + ring,
-            // The slot, its generation, its descriptor, its place in the cohort and on the wheel.
-            session_bytes: size_of::<Session>() + 4 + 24 + 4 + 16,
+            session_bytes: SESSION_BYTES,
             socket_bytes_max: 2
                 * (sockets.send_buffer_bytes + sockets.receive_buffer_bytes) as usize,
         }

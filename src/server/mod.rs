@@ -3,15 +3,21 @@
 //! Must not know arguments or what is printed. The main type is [`Server`].
 
 mod budget;
+mod cgroup;
 pub mod descriptors;
+mod kernel_memory;
+mod memory;
 mod placement;
 
 pub use budget::Budget;
+pub use kernel_memory::KernelMemory;
+pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 
 use crate::config::Settings;
 use crate::feed::{
     FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, SpecError, Subscribed,
 };
+use crate::hub::HubSettings;
 use crate::shard::{
     ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen, probe,
 };
@@ -46,6 +52,8 @@ pub enum StartError {
          'ulimit -Hn' or LimitNOFILE, or start fewer --shards"
     )]
     TooFewDescriptors(u64, usize),
+    #[error(transparent)]
+    Memory(#[from] TooLittleMemory),
     #[error("the listening socket has no address: {0}")]
     Address(io::Error),
 }
@@ -54,6 +62,9 @@ pub enum StartError {
 pub struct Server {
     pub address: SocketAddr,
     pub budget: Budget,
+    pub memory: MemoryBudget,
+    /// What the kernel says of its memory for sockets.
+    pub kernel_memory: KernelMemory,
     pub shards: Vec<ShardHandle>,
     ingest: IngestHandle,
     /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
@@ -74,8 +85,10 @@ impl Server {
         if budget.sessions_per_shard == 0 {
             return Err(StartError::TooFewDescriptors(descriptors, cores.len()));
         }
+        let memory = MemoryBudget::new(settings, cores.len(), budget.shard_bytes)?;
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
         let sources = open_feeds(&specs, &counters)?;
+        let has_live_feed = sources.iter().any(|source| source.is_live());
         let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
         let address = local_address(&listeners[0]).map_err(StartError::Address)?;
         let epoch = new_epoch();
@@ -84,16 +97,27 @@ impl Server {
             let shard = ShardSettings {
                 index,
                 core,
-                hub: settings.hub.clone(),
+                hub: HubSettings {
+                    memory: memory.shard_settings(settings),
+                    ..settings.hub.clone()
+                },
                 epoch: epoch.clone(),
                 sessions_max: budget.sessions_per_shard,
+                has_live_feed,
                 counters: counters[index].clone(),
             };
             shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
         }
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
         let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms)?;
-        Ok(Server { address, budget, shards, ingest, listeners })
+        let kernel_memory = KernelMemory::default();
+        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, listeners })
+    }
+
+    /// Looks at what no shard sees. To be called now and then.
+    pub fn watch(&mut self) {
+        let buffers = self.shards.iter().map(|shard| shard.counters.overload().buffer_bytes());
+        self.kernel_memory.watch(buffers.sum());
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open

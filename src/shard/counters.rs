@@ -1,5 +1,6 @@
 //! What a shard tells the others: plain atomics on cache lines of their own, written by it alone.
 
+use super::gauges::OverloadGauges;
 use crate::hub::Hub;
 use crate::session::CloseReason;
 use crossbeam::utils::CachePadded;
@@ -21,6 +22,7 @@ struct Published {
     /// The shard's thread has ended, by a drain or by a panic.
     ended: AtomicBool,
     opened: AtomicU64,
+    overload: OverloadGauges,
     closed: [AtomicU64; CloseReason::ALL.len()],
 }
 
@@ -33,6 +35,7 @@ impl ShardCounters {
         set(&line.ticks_in, counters.ticks_in);
         set(&line.items_out, counters.items_out);
         set(&line.opened, counters.opened);
+        line.overload.publish(hub);
         set(&line.turns, line.turns.load(Ordering::Relaxed) + 1);
         for (to, value) in line.closed.iter().zip(counters.closed) {
             set(to, value);
@@ -45,6 +48,11 @@ impl ShardCounters {
 
     pub fn has_ended(&self) -> bool {
         self.line.ended.load(Ordering::Acquire)
+    }
+
+    /// Memory and lag.
+    pub fn overload(&self) -> &OverloadGauges {
+        &self.line.overload
     }
 
     pub fn sessions(&self) -> u64 {

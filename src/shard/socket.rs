@@ -1,7 +1,7 @@
 //! Plain calls on one accepted socket. None of them waits for the peer.
 
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use socket2::{SockRef, Socket};
@@ -20,6 +20,27 @@ pub fn close(fd: OwnedFd, abort: bool) {
 pub fn shutdown_write(fd: BorrowedFd<'_>) {
     // It fails only where the connection is already gone, which the receive reports.
     let _ = SockRef::from(&fd).shutdown(Shutdown::Write);
+}
+
+/// `SO_MEMINFO` (linux/socket.h), which the libc crate leaves out on this architecture, and how
+/// many values it has (linux/sock_diag.h).
+const SO_MEMINFO: libc::c_int = 55;
+const MEMINFO_VALUES: usize = 9;
+
+/// What the kernel has charged for the socket's buffers: unread and unsent bytes with what lies
+/// around them, and what it keeps in advance. `/proc/net/sockstat` adds up the same.
+pub fn held_bytes(fd: BorrowedFd<'_>) -> Option<u64> {
+    let mut values = [0_u32; MEMINFO_VALUES];
+    let mut length = size_of_val(&values) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `values`, which outlives the call.
+    let result = unsafe {
+        let to = values.as_mut_ptr().cast();
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, to, &raw mut length)
+    };
+    let [unread, ahead, unsent] =
+        [libc::SK_MEMINFO_RMEM_ALLOC, libc::SK_MEMINFO_FWD_ALLOC, libc::SK_MEMINFO_WMEM_QUEUED]
+            .map(|index| u64::from(values[index as usize]));
+    (result == 0).then_some(unread + ahead + unsent)
 }
 
 /// The peer's address; none where the peer has already reset the connection.

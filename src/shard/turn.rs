@@ -3,6 +3,7 @@
 use super::connections::Connections;
 use super::counters::ShardCounters;
 use super::mailbox::{Mailbox, Message};
+use super::overload::Overload;
 use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
 use crate::hub::{Effect, Hub};
@@ -36,6 +37,7 @@ pub(super) struct Shard {
     inlet: Arc<Inlet>,
     mailbox: Arc<Mailbox>,
     counters: Arc<ShardCounters>,
+    overload: Overload,
     sessions_max: usize,
     /// Correlation ids: the n-th is the hash of n under a key that was random at start.
     ids: (RandomState, u64),
@@ -68,11 +70,13 @@ pub(super) struct Parts {
     pub mailbox: Arc<Mailbox>,
     pub counters: Arc<ShardCounters>,
     pub sessions_max: usize,
+    /// Some feed does not wait for the shards: how old its ticks become is the shards' lag.
+    pub has_live_feed: bool,
 }
 
 impl Shard {
     pub fn new(parts: Parts) -> Shard {
-        let Parts { hub, mut ring, listener, inlet, mailbox, counters, sessions_max } = parts;
+        let Parts { hub, mut ring, listener, inlet, mailbox, counters, sessions_max, .. } = parts;
         ring.accept(listener);
         Shard {
             hub,
@@ -82,6 +86,7 @@ impl Shard {
             inlet,
             mailbox,
             counters,
+            overload: Overload::new(parts.has_live_feed),
             sessions_max,
             ids: (RandomState::new(), 0),
             unarmed: Vec::new(),
@@ -96,6 +101,7 @@ impl Shard {
     /// One turn; says whether there is more to do at once.
     pub fn turn(&mut self) -> bool {
         let now = clock::now();
+        self.overload.begin(now);
         let mut busy = self.complete(now);
         self.read_mail(now);
         for _ in 0..TICKS_MAX {
@@ -119,6 +125,7 @@ impl Shard {
             self.accepting = Accepting::Armed;
             self.ring.accept(self.listener);
         }
+        self.overload.end(&mut self.hub, &self.connections);
         self.counters.publish(&self.hub);
         busy || self.has_mail() || self.hub.has_work(now)
     }
@@ -138,7 +145,11 @@ impl Shard {
         if let Some(at_ms) = next {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
-        self.ring.collect(0, &mut self.completions)
+        let ready = self.ring.collect(0, &mut self.completions);
+        if !ready && !self.has_mail() {
+            self.overload.sleeps(next);
+        }
+        ready
     }
 
     /// After a drain: every session is gone, or the time is over.
@@ -222,7 +233,7 @@ impl Shard {
         self.arm_receive(token);
         if self.accepting == Accepting::Ended {
             self.hub.end(slot, CloseReason::Restart, now);
-        } else if self.hub.sessions() > self.sessions_max {
+        } else if self.hub.sessions() > self.sessions_max || self.hub.is_strained() {
             self.hub.end(slot, CloseReason::Overload, now);
         }
     }

@@ -27,6 +27,8 @@ pub struct ShardSettings {
     pub hub: HubSettings,
     pub epoch: String,
     pub sessions_max: usize,
+    /// Some feed does not wait for the shards.
+    pub has_live_feed: bool,
     /// Where the shard publishes what it counts.
     pub counters: Arc<ShardCounters>,
 }
@@ -109,6 +111,7 @@ impl ShardHandle {
                     mailbox,
                     counters,
                     sessions_max,
+                    has_live_feed: settings.has_live_feed,
                 };
                 let mut shard = Shard::new(parts);
                 shard.turn();

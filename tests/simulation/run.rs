@@ -3,9 +3,10 @@
 use super::client::Client;
 use super::world::World;
 use fastrand::Rng;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tapecast::hub::{Effect, Hub, HubSettings, MemorySettings};
-use tapecast::session::{Now, Phase};
+use tapecast::session::{CloseReason, Now, Phase};
 
 const STEPS: usize = 90;
 pub const NS_PER_MS: i64 = 1_000_000;
@@ -26,6 +27,8 @@ pub struct Run {
     pub bursts: bool,
     /// Busy: commands, closes and new connections come. At rest: only what ends by itself.
     pub busy: bool,
+    /// Clients of which some connection was closed for want of memory.
+    pub shed: BTreeSet<usize>,
 }
 
 impl Run {
@@ -66,6 +69,7 @@ impl Run {
             symbols_max,
             bursts: rng.u8(..4) == 0,
             busy: true,
+            shed: BTreeSet::new(),
             rng,
         }
     }
@@ -131,11 +135,25 @@ impl Run {
         }
         self.hub.timers(self.now);
         self.hub.check();
+        self.note_shed();
         for effect in self.hub.take_effects() {
             self.perform(effect);
         }
         let promised = self.hub.next_ms();
         assert!(promised.is_none_or(|at| at > self.now.ms) || self.hub.has_work(self.now));
+    }
+
+    /// Clients that the hub closed for want of memory owe nothing to their checkers any more.
+    fn note_shed(&mut self) {
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            let Some(connection) = &mut client.connection else { continue };
+            let session = self.hub.session(connection.slot).expect("not released");
+            let (Phase::Closing(reason) | Phase::Ended(reason)) = session.phase else { continue };
+            if reason == CloseReason::Overload {
+                connection.checker.is_lost = true;
+                self.shed.insert(index);
+            }
+        }
     }
 
     fn send(&mut self) {
