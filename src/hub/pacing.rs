@@ -21,7 +21,7 @@ const LOOK_MS: u64 = 250;
 const SETTLE_MS: u64 = 1_000;
 
 /// Before the window is narrowed: at first, and at most.
-const NARROW_MS_FIRST: u64 = 3_000;
+const NARROW_MS_FIRST: u64 = 2_000;
 const NARROW_MS_MAX: u64 = 60_000;
 
 /// Fewer late samples are an accident (a stolen core, a page fault), not an overload.
