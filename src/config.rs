@@ -2,6 +2,10 @@
 //!
 //! Must not know where a value came from, nor sockets or threads. The main type is [`Settings`].
 
+mod boundaries;
+
+pub use boundaries::BoundarySettings;
+
 use crate::hub::HubSettings;
 use crate::limits::TAPE_TICKS_MAX;
 use std::net::SocketAddr;
@@ -24,6 +28,7 @@ pub struct Settings {
     /// Of the whole server, in the process and in the kernel; `None`: what the control group or
     /// the machine allows.
     pub memory_budget_bytes: Option<u64>,
+    pub boundaries: BoundarySettings,
 }
 
 impl Default for Settings {
@@ -37,6 +42,7 @@ impl Default for Settings {
             drain_ms: 5_000,
             feed_stale_ms: 5_000,
             memory_budget_bytes: None,
+            boundaries: BoundarySettings::default(),
         }
     }
 }
@@ -53,6 +59,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let hub = &self.hub;
         let shards = self.shards.unwrap_or(1) as u64;
+        let boundaries = &self.boundaries;
         for (flag, value, least, most) in [
             ("shards", shards, 1, 1024),
             ("tape-ticks", hub.tape_ticks as u64, 1, TAPE_TICKS_MAX as u64),
@@ -66,6 +73,12 @@ impl Settings {
             ("lag-refuse-ms", hub.lag.refuse_ms, 0, 60_000),
             ("lag-widen-ms", hub.lag.widen_ms, 0, 60_000),
             ("feed-stale-ms", self.feed_stale_ms, 10, 86_400_000),
+            ("shard-restarts", boundaries.shard_restarts_max.into(), 0, 1_000_000),
+            ("shard-restart-window-ms", boundaries.shard_restart_window_ms, 1, 86_400_000),
+            ("stuck-report-ms", boundaries.stuck_report_ms, 100, 86_400_000),
+            ("stuck-exit-ms", boundaries.stuck_exit_ms, 200, 86_400_000),
+            ("feed-retry-ms", boundaries.feed_retry_ms, 10, 86_400_000),
+            ("feed-retry-ms-max", boundaries.feed_retry_ms_max, 10, 86_400_000),
             ("user-timeout-ms", self.sockets.user_timeout_ms.into(), 100, 86_400_000),
             ("send-buffer-bytes", self.sockets.send_buffer_bytes.into(), 4096, 1 << 28),
             ("receive-buffer-bytes", self.sockets.receive_buffer_bytes.into(), 2048, 1 << 28),

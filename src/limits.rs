@@ -27,6 +27,10 @@ pub const SCALE_MAX: u8 = 15;
 /// that the one unfinished frame that a lagging session holds stays a small part of its budget.
 pub const FRAME_PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 
+/// The least that a setting may make of it: half of a frame must hold any line with what joins
+/// it, since a catch-up keeps the other half for trades.
+pub const FRAME_PAYLOAD_BYTES_MIN: usize = 2 * LINE_BYTES_MAX + 32;
+
 /// Longest encoded event line (one element of a frame's array), in bytes.
 pub const LINE_BYTES_MAX: usize = 1024;
 
@@ -145,7 +149,7 @@ const _: () = assert!(
     "a server frame's length must fit the two-byte form, so that its header is 2 or 4 bytes"
 );
 const _: () = assert!(
-    LINE_BYTES_MAX * 2 < FRAME_PAYLOAD_BYTES_MAX,
+    FRAME_PAYLOAD_BYTES_MIN < FRAME_PAYLOAD_BYTES_MAX,
     "every line must fit a frame with room for another, or a flush could make no progress"
 );
 const _: () =

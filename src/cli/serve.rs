@@ -1,11 +1,15 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
+mod boundaries;
 mod overload;
+mod watch;
 
 use crate::config::{Settings, SocketOptions};
-use crate::control::{Signals, Woken};
+use crate::control::Signals;
 use crate::hub::HubSettings;
+use crate::panics;
 use crate::server::{Server, StartError};
+use boundaries::BoundaryArgs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -14,6 +18,9 @@ pub use overload::OverloadArgs;
 
 /// Serves one or more feeds to WebSocket subscribers. Without flags it starts with a built-in
 /// synthetic feed on 127.0.0.1:9001. SIGTERM or SIGINT stops it in order, a second one at once.
+///
+/// Exit codes: 0 stopped in order, 1 failed, 2 wrong use, 70 an internal error that restarts did
+/// not cure, 71 a shard that was stuck.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
     /// Address and port of the stream; port 0 picks a free one
@@ -50,6 +57,8 @@ pub struct ServeArgs {
     pub deadlines: DeadlineArgs,
     #[command(flatten)]
     pub sockets: SocketArgs,
+    #[command(flatten)]
+    pub boundaries: BoundaryArgs,
     #[command(flatten)]
     pub overload: OverloadArgs,
 }
@@ -128,6 +137,7 @@ impl ServeArgs {
             close_ms: self.deadlines.close_ms,
             echo: self.echo,
             lag: self.overload.lag(),
+            fault_injection: self.boundaries.fault_injection,
             ..HubSettings::default()
         };
         let sockets = SocketOptions {
@@ -148,18 +158,21 @@ impl ServeArgs {
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
             memory_budget_bytes: self.overload.memory_budget,
+            boundaries: self.boundaries.settings(),
         }
     }
 }
 
-/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use.
+/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use; others are given by
+/// [`Failure`](crate::server::Failure).
 pub fn run(args: &ServeArgs) -> ExitCode {
     let settings = args.settings();
     if let Err(error) = settings.check() {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
-    let (mut signals, mut server) = match start(&settings) {
+    panics::install();
+    let (mut signals, server) = match start(&settings) {
         Ok(started) => started,
         Err(error) => {
             eprintln!("error: {error}");
@@ -169,33 +182,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     };
     // A reader of our output that has gone is no reason to end.
     let _ = print_what_runs(&settings, &server);
-    let looked = signals.wait(|| {
-        server.watch();
-        server.has_failed().then_some(())
-    });
-    match looked {
-        Woken::Condition(()) => {
-            tracing::error!("a thread has ended by itself; the process exits for its supervisor");
-            return ExitCode::FAILURE;
-        }
-        Woken::Signal(name) => tracing::info!(
-            "{name}: stopping; {} sessions are closed over {} s",
-            server.sessions(),
-            settings.drain_ms / 1000
-        ),
-    }
-    server.drain(settings.drain_ms);
-    if let Woken::Signal(name) = signals.wait(|| server.has_ended().then_some(())) {
-        tracing::warn!("{name} again: {} sessions are cut", server.sessions());
-        return ExitCode::FAILURE;
-    }
-    match server.join() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    watch::until_stopped(&settings, &mut signals, server)
 }
 
 fn start(settings: &Settings) -> Result<(Signals, Server), StartError> {

@@ -4,6 +4,7 @@
 //! shut → the peer's end, or the deadline → the shard drops the socket → release. It leaves its
 //! cohort at the first step, and each step after the Close frame adds no byte.
 
+use super::boundary::internal;
 use super::cohort::APART;
 use super::{Effect, Hub};
 use crate::limits::{COMMANDS_BURST, PERSONAL_BYTES_MAX};
@@ -71,11 +72,12 @@ impl Hub {
     /// Ends a session whose reason needs no words of its own.
     pub fn end(&mut self, slot: u32, reason: CloseReason, now: Now) {
         let detail = match reason {
-            CloseReason::Internal => {
-                let id = self.sessions.at(slot).map_or(0, |s| s.id);
-                format!("internal error, session {id:016x}")
+            CloseReason::Internal => internal(self.sessions.at(slot).map_or(0, |s| s.id)),
+            CloseReason::Restart => {
+                let jitter_ms = self.drain_jitter_ms.unwrap_or(self.settings.jitter_ms);
+                event::retry_reason(self.settings.retry_ms, jitter_ms)
             }
-            CloseReason::Restart | CloseReason::Overload => {
+            CloseReason::Overload => {
                 event::retry_reason(self.settings.retry_ms, self.settings.jitter_ms)
             }
             CloseReason::Abuse => "too many refused commands".to_string(),
@@ -94,16 +96,23 @@ impl Hub {
             Phase::Upgrading(_) => true,
             Phase::Streaming | Phase::Echoing => false,
         };
-        self.leave(slot);
+        self.changing(|hub| hub.leave(slot));
         self.counters.closed[reason.counter()] += 1;
         let (close_ms, retry_ms) = (self.settings.close_ms, self.settings.retry_ms);
         let session = self.sessions.at_mut(slot).expect("just seen");
+        if let (Phase::Streaming, Some(code)) = (&session.phase, reason.error_code()) {
+            let format = session.format;
+            event::error(format, code, detail, None, session.personal());
+        }
         session.phase = Phase::Closing(reason);
         session.deadlines.close_at_ms = now.ms + close_ms;
         match reason.farewell() {
             Farewell::Abort => return self.let_go(slot, true),
             Farewell::Finish if reason == CloseReason::PeerLeft => return self.let_go(slot, false),
             Farewell::Finish => {}
+            Farewell::Close(_) if upgrading && reason == CloseReason::Internal => {
+                Refusal::internal(session.id).response(session.personal());
+            }
             Farewell::Close(_) if upgrading => {
                 let seconds = retry_ms.div_ceil(1000) as u32;
                 Refusal::overloaded(seconds).response(session.personal());
@@ -139,6 +148,8 @@ impl Hub {
         let slots: Vec<u32> = self.sessions.slots().collect();
         let count = slots.len() as u64;
         let retry_ms = self.settings.retry_ms;
+        let spread_ms = count * 1_000 / self.settings.returns_per_second.max(1);
+        self.drain_jitter_ms = Some(self.settings.jitter_ms.max(spread_ms));
         for (index, slot) in slots.into_iter().enumerate() {
             let in_ms = over_ms * (index as u64 + 1) / count;
             let session = self.sessions.at_mut(slot).expect("just listed");

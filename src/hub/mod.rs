@@ -20,6 +20,7 @@
 pub mod accounts;
 pub mod batch;
 pub mod book;
+mod boundary;
 pub mod breaker;
 mod catchup;
 mod check;
@@ -36,6 +37,9 @@ mod membership;
 mod own;
 pub mod pacing;
 mod receive;
+#[cfg(test)]
+mod rig;
+mod salvage;
 mod sessions;
 pub mod settings;
 mod shedding;
@@ -45,15 +49,19 @@ mod wheel;
 
 pub use accounts::{MemorySettings, Used};
 pub use batch::{Batch, Effect, Send};
+pub use boundary::Torn;
 pub use breaker::{Breaker, Pressure, PressureChange};
 pub use pacing::{LagSettings, Pacing, Turn};
+pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
+use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
 use accounts::Accounts;
 use book::Book;
+use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
 use lines::Lines;
@@ -104,6 +112,9 @@ pub struct Hub {
     breaker: Breaker,
     shedding: Shedding,
     pacing: Pacing,
+    boundary: Boundary,
+    /// How far the return of those who are drained is spread; set by the drain.
+    drain_jitter_ms: Option<u64>,
     /// Sessions that hold a subscription, for feeds that wait for them.
     subscribed: usize,
 }
@@ -116,6 +127,8 @@ impl Hub {
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Rfc3339 },
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Nanos },
         ];
+        let frame_bytes = settings.frame_bytes;
+        debug_assert!((FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_MAX).contains(&frame_bytes));
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
@@ -125,7 +138,7 @@ impl Hub {
             pacing: Pacing::new(settings.lag, settings.flush_ms, now.ms),
             settings,
             epoch,
-            lines: formats.map(Lines::new),
+            lines: formats.map(|format| Lines::new(format, frame_bytes)),
             cohorts: Cohorts::default(),
             sessions: Sessions::default(),
             decoders: Decoders::new(),
@@ -135,6 +148,8 @@ impl Hub {
             wheel: Wheel::new(now.ms),
             effects: Vec::new(),
             counters: Counters::default(),
+            boundary: Boundary::default(),
+            drain_jitter_ms: None,
             subscribed: 0,
         }
     }

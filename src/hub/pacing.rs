@@ -24,6 +24,9 @@ const SETTLE_MS: u64 = 1_000;
 const NARROW_MS_FIRST: u64 = 2_000;
 const NARROW_MS_MAX: u64 = 60_000;
 
+/// A return to a narrower window has held when it was not undone for so long.
+const HELD_MS: u64 = 60_000;
+
 /// Fewer late samples are an accident (a stolen core, a page fault), not an overload.
 const LATE_SAMPLES_MIN: u64 = 3;
 
@@ -170,7 +173,8 @@ impl Pacing {
         if wider_ms <= self.window_ms {
             return; // it is configured wider, or cannot be widened more
         }
-        if self.narrowed_at_ms.is_some_and(|at_ms| now_ms < at_ms + 2 * self.narrow_after_ms) {
+        // Once for each return that did not hold, however many steps it takes to undo it.
+        if self.narrowed_at_ms.take().is_some_and(|at_ms| now_ms < at_ms + HELD_MS) {
             self.narrow_after_ms = (self.narrow_after_ms * 2).min(NARROW_MS_MAX);
         }
         self.window_ms = wider_ms;
@@ -181,7 +185,9 @@ impl Pacing {
             return;
         }
         if self.window_ms == self.flush_ms {
-            self.narrow_after_ms = NARROW_MS_FIRST; // the last return has held
+            if self.narrowed_at_ms.is_some_and(|at_ms| now_ms >= at_ms + HELD_MS) {
+                (self.narrowed_at_ms, self.narrow_after_ms) = (None, NARROW_MS_FIRST);
+            }
             return;
         }
         let narrower_ms = self.window_ms / 2;

@@ -17,6 +17,8 @@ impl Hub {
         let Some(session) = self.sessions.at_mut(slot) else { return };
         session.deadlines.received_at_ms = now.ms;
         session.deadlines.pinged_at_ms = 0;
+        self.note_whole(slot);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
         match &mut session.phase {
             Phase::Upgrading(head) => {
                 let held = mem::take(head);
@@ -58,6 +60,8 @@ impl Hub {
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         session.format = upgrade.format;
         upgrade.response(session.personal());
+        self.note_whole(slot);
+        let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         if upgrade.endpoint == Endpoint::Echo {
             session.phase = Phase::Echoing;
         } else {
@@ -113,6 +117,7 @@ impl Hub {
     }
 
     fn message(&mut self, slot: u32, incoming: Incoming<'_>, now: Now) {
+        self.note_whole(slot);
         let Some(session) = self.sessions.at_mut(slot) else { return };
         if let Incoming::Close { .. } = incoming {
             // Its answer is the last frame already, and no limit may add another.

@@ -23,6 +23,12 @@ pub struct HubSettings {
     pub echo: bool,
     pub memory: MemorySettings,
     pub lag: LagSettings,
+    /// Payload of a frame of events, within the limits; less lets small flushes need several.
+    pub frame_bytes: usize,
+    /// Clients may ask for panics: staging and tests alone.
+    pub fault_injection: bool,
+    /// Clients a second that this shard lets in: what the hints of a drain spread the return to.
+    pub returns_per_second: u64,
     /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
     pub batch_sends: usize,
     /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
@@ -53,7 +59,12 @@ impl Default for HubSettings {
             echo: false,
             memory: MemorySettings::default(),
             lag: LagSettings::default(),
+            fault_injection: false,
+            // An accept costs some 20 us, so this is a tenth of a core: who was never away is
+            // served meanwhile.
+            returns_per_second: 5_000,
             batch_sends: limits::SENDS_PER_CHUNK,
+            frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
             canary: false,
         }
     }

@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(Files::new("v1-none", &files).limit(), None);
     }
 
-    const V2_MOUNTS: &str = "29 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n";
+    const V2_MOUNTS: &str = "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n";
 
     #[test]
     fn version_2_max_and_high_count_and_max_as_a_word_is_none() {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const SHARE_PERCENT: u64 = 80;
 
 /// What the process needs beside its shards: its code, the ingest thread with its tables, the
-/// runtimes, stacks, and the memory that an allocator keeps (12 MiB measured at the start, with 500 symbols).
+/// runtimes, stacks, and what the allocator keeps (12 MiB measured at the start, with 500 symbols).
 const PROCESS_BYTES: u64 = 20 << 20;
 
 /// Each shard's arenas of encoded lines, and what its flush is composed in.

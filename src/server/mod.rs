@@ -5,17 +5,20 @@
 mod budget;
 mod cgroup;
 pub mod descriptors;
+mod failure;
 mod kernel_memory;
 mod memory;
 mod placement;
 
 pub use budget::Budget;
+pub use failure::Failure;
 pub use kernel_memory::KernelMemory;
 pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 
 use crate::config::Settings;
+use crate::control::Watchdog;
 use crate::feed::{
-    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, SpecError, Subscribed,
+    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Retry, SpecError, Subscribed,
 };
 use crate::hub::HubSettings;
 use crate::shard::{
@@ -29,6 +32,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is cut after the drain's time is over is cut this much later at the latest.
 const DRAIN_GRACE_MS: u64 = 500;
+
+/// And so much later the process has ended, whatever a shard does.
+pub const STOP_GRACE_MS: u64 = 900;
 
 /// Why the server does not start; the text names the input and the cure.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +73,7 @@ pub struct Server {
     pub kernel_memory: KernelMemory,
     pub shards: Vec<ShardHandle>,
     ingest: IngestHandle,
+    watchdog: Watchdog,
     /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
     listeners: Vec<OwnedFd>,
 }
@@ -87,7 +94,10 @@ impl Server {
         }
         let memory = MemoryBudget::new(settings, cores.len(), budget.shard_bytes)?;
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
-        let sources = open_feeds(&specs, &counters)?;
+        let mut sources = open_feeds(&specs, &counters)?;
+        if settings.hub.fault_injection {
+            sources.iter_mut().for_each(|source| source.enable_faults());
+        }
         let has_live_feed = sources.iter().any(|source| source.is_live());
         let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
         let address = local_address(&listeners[0]).map_err(StartError::Address)?;
@@ -104,20 +114,20 @@ impl Server {
                 epoch: epoch.clone(),
                 sessions_max: budget.sessions_per_shard,
                 has_live_feed,
+                restarts_max: settings.boundaries.shard_restarts_max,
+                restart_window_ms: settings.boundaries.shard_restart_window_ms,
                 counters: counters[index].clone(),
             };
             shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
         }
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
-        let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms)?;
+        let boundaries = &settings.boundaries;
+        let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
+        let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms, retry)?;
+        let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
+        let watchdog = Watchdog::new(counters, report_ms, exit_ms);
         let kernel_memory = KernelMemory::default();
-        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, listeners })
-    }
-
-    /// Looks at what no shard sees. To be called now and then.
-    pub fn watch(&mut self) {
-        let buffers = self.shards.iter().map(|shard| shard.counters.overload().buffer_bytes());
-        self.kernel_memory.watch(buffers.sum());
+        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, watchdog, listeners })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
@@ -133,9 +143,29 @@ impl Server {
         self.shards.iter().all(|shard| shard.counters.has_ended())
     }
 
-    /// Whether some thread has ended, which only a stop or a panic brings about.
-    pub fn has_failed(&self) -> bool {
-        !self.ingest.is_running() || self.shards.iter().any(|shard| shard.counters.has_ended())
+    /// Looks after the threads, `passed_ms` after the last look; gives what the process must end
+    /// for. A shard that has ended in order is none of that while the server stops.
+    pub fn look_after(&mut self, passed_ms: u64, stopping: bool) -> Option<Failure> {
+        let buffers = self.shards.iter().map(|shard| shard.counters.overload().buffer_bytes());
+        self.kernel_memory.watch(buffers.sum());
+        let find = |is: fn(&ShardCounters) -> bool| {
+            self.shards.iter().position(|shard| is(&shard.counters))
+        };
+        if let Some(shard) = find(ShardCounters::is_exhausted) {
+            return Some(Failure::RestartsUsedUp(shard));
+        }
+        if !stopping && let Some(shard) = find(ShardCounters::has_ended) {
+            return Some(Failure::ShardEnded(shard));
+        }
+        if !stopping && !self.ingest.is_running() {
+            return Some(Failure::IngestEnded);
+        }
+        self.watchdog.look(passed_ms).map(Failure::Stuck)
+    }
+
+    /// Whether every shard turns or sleeps.
+    pub fn is_watchdog_fed(&self) -> bool {
+        self.watchdog.is_fed()
     }
 
     /// Waits for all threads. The error is a panic, in words.

@@ -61,6 +61,12 @@ impl Connections {
         connection.map_or(-1, |c| c.fd.as_raw_fd())
     }
 
+    /// All of them, with their slots.
+    pub fn into_slots(self) -> impl Iterator<Item = (u32, Connection)> {
+        let slots = self.slots.into_iter().enumerate();
+        slots.filter_map(|(slot, connection)| Some((slot as u32, connection?)))
+    }
+
     pub fn remove(&mut self, slot: u32) -> Option<Connection> {
         self.slots.get_mut(slot as usize)?.take()
     }

@@ -1,10 +1,11 @@
 //! What a shard tells the others: plain atomics on cache lines of their own, written by it alone.
 
 use super::gauges::OverloadGauges;
+use super::step::Step;
 use crate::hub::Hub;
 use crate::session::CloseReason;
 use crossbeam::utils::CachePadded;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Relaxed stores once a turn; whoever reads sees one moment or the next.
 #[derive(Debug, Default)]
@@ -21,6 +22,12 @@ struct Published {
     turns: AtomicU64,
     /// The shard's thread has ended, by a drain or by a panic.
     ended: AtomicBool,
+    /// Its restarts are used up.
+    exhausted: AtomicBool,
+    /// Panics after which it began anew.
+    restarts: AtomicU64,
+    /// A [`Step`].
+    step: AtomicU8,
     opened: AtomicU64,
     overload: OverloadGauges,
     closed: [AtomicU64; CloseReason::ALL.len()],
@@ -42,7 +49,27 @@ impl ShardCounters {
         }
     }
 
+    /// What the shard does from now on.
+    pub(super) fn enter(&self, step: Step) {
+        self.line.step.store(step as u8, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub fn enter_for_test(&self, step: Step) {
+        self.enter(step);
+    }
+
+    pub(super) fn count_restart(&self) {
+        self.line.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn mark_exhausted(&self) {
+        self.line.exhausted.store(true, Ordering::Release);
+    }
+
     pub(super) fn mark_ended(&self) {
+        // A thread that is gone does not turn, and is not stuck.
+        self.enter(Step::Sleeping);
         self.line.ended.store(true, Ordering::Release);
     }
 
@@ -53,6 +80,22 @@ impl ShardCounters {
     /// Memory and lag.
     pub fn overload(&self) -> &OverloadGauges {
         &self.line.overload
+    }
+
+    /// Its panics came too often; the process is to exit.
+    pub fn is_exhausted(&self) -> bool {
+        self.line.exhausted.load(Ordering::Acquire)
+    }
+
+    /// Panics after which the shard began anew.
+    pub fn restarts(&self) -> u64 {
+        self.line.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Turns so far, and what the shard was doing last.
+    pub fn progress(&self) -> (u64, Step) {
+        let step = Step::from_number(self.line.step.load(Ordering::Relaxed));
+        (self.line.turns.load(Ordering::Relaxed), step)
     }
 
     pub fn sessions(&self) -> u64 {

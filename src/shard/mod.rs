@@ -14,8 +14,11 @@ mod listener;
 mod mailbox;
 mod overload;
 mod probe;
+mod restarts;
 mod ring;
 mod socket;
+mod step;
+mod survivor;
 mod turn;
 mod worker;
 
@@ -26,4 +29,5 @@ pub use gauges::OverloadGauges;
 pub use listener::{ListenError, listen};
 pub use probe::{RingError, probe};
 pub use ring::{RingSettings, SendNow, SocketRing};
+pub use step::Step;
 pub use worker::{ShardError, ShardHandle, ShardSettings};

@@ -16,6 +16,13 @@ pub fn close(fd: OwnedFd, abort: bool) {
     }
 }
 
+/// Sends all of `bytes`, or says that the socket did not take them whole. A part may be sent.
+pub fn send_at_once(fd: BorrowedFd<'_>, bytes: &[u8]) -> bool {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    bytes.is_empty()
+        || SockRef::from(&fd).send_with_flags(bytes, flags).is_ok_and(|sent| sent == bytes.len())
+}
+
 /// Ends our direction: the peer reads what was sent, then the end of the stream.
 pub fn shutdown_write(fd: BorrowedFd<'_>) {
     // It fails only where the connection is already gone, which the receive reports.

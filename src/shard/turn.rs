@@ -4,15 +4,19 @@ use super::connections::Connections;
 use super::counters::ShardCounters;
 use super::mailbox::{Mailbox, Message};
 use super::overload::Overload;
+use super::step::Step;
 use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
 use crate::hub::{Effect, Hub};
+use crate::market::Tick;
 use crate::session::{CloseReason, Now};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+mod boundary;
+mod renewal;
 
 /// Completions dispatched at a stretch: at some 2 us each, a millisecond.
 const COMPLETIONS_MAX: usize = 512;
@@ -46,9 +50,27 @@ pub(super) struct Shard {
     accepting: Accepting,
     /// When what is left after a drain is cut.
     drained_at_ms: Option<u64>,
+    /// To be dispatched, the next one last.
     completions: Vec<Completion>,
     sends: Vec<SendNow>,
     results: Vec<i32>,
+    flight: Flight,
+    /// The tick that the hub is taking in.
+    entering: Option<Tick>,
+    /// Sockets of the shard in whose place this one is.
+    parting: renewal::Parting,
+    /// A fault was asked for in the salvage that comes.
+    salvage_fails: bool,
+}
+
+/// How far a batch of sends is, for the case that it does not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flight {
+    None,
+    /// What sockets take is not known.
+    Sending,
+    /// It is known, but not to the hub.
+    Sent,
 }
 
 /// The state of the multishot accept.
@@ -70,13 +92,13 @@ pub(super) struct Parts {
     pub mailbox: Arc<Mailbox>,
     pub counters: Arc<ShardCounters>,
     pub sessions_max: usize,
-    /// Some feed does not wait for the shards: how old its ticks become is the shards' lag.
-    pub has_live_feed: bool,
+    pub overload: Overload,
 }
 
 impl Shard {
     pub fn new(parts: Parts) -> Shard {
-        let Parts { hub, mut ring, listener, inlet, mailbox, counters, sessions_max, .. } = parts;
+        let Parts { hub, mut ring, listener, inlet, mailbox, counters, sessions_max, overload } =
+            parts;
         ring.accept(listener);
         Shard {
             hub,
@@ -86,7 +108,7 @@ impl Shard {
             inlet,
             mailbox,
             counters,
-            overload: Overload::new(parts.has_live_feed),
+            overload,
             sessions_max,
             ids: (RandomState::new(), 0),
             unarmed: Vec::new(),
@@ -95,6 +117,10 @@ impl Shard {
             completions: Vec::new(),
             sends: Vec::new(),
             results: Vec::new(),
+            flight: Flight::None,
+            entering: None,
+            parting: renewal::Parting::default(),
+            salvage_fails: false,
         }
     }
 
@@ -102,23 +128,24 @@ impl Shard {
     pub fn turn(&mut self) -> bool {
         let now = clock::now();
         self.overload.begin(now);
+        self.counters.enter(Step::Completions);
         let mut busy = self.complete(now);
+        self.make_fault();
+        self.counters.enter(Step::Mail);
         self.read_mail(now);
-        for _ in 0..TICKS_MAX {
-            if self.hub.is_full() {
-                break;
-            }
-            let Some(tick) = self.inlet.pop() else { break };
-            self.hub.tick(&tick);
-        }
+        self.counters.enter(Step::Ticks);
+        self.take_ticks();
+        self.counters.enter(Step::Flush);
         let mut batches = 0;
         while batches < BATCHES_MAX && self.hub.next_batch(now) {
             self.send_batch(now);
             busy |= self.complete(now);
             batches += 1;
         }
+        self.counters.enter(Step::Timers);
         self.hub.timers(now);
         self.take_effects();
+        self.parting.close_if_over(now.ms);
         if let Accepting::Paused(until_ms) = self.accepting
             && until_ms <= now.ms
         {
@@ -128,6 +155,18 @@ impl Shard {
         self.overload.end(&mut self.hub, &self.connections);
         self.counters.publish(&self.hub);
         busy || self.has_mail() || self.hub.has_work(now)
+    }
+
+    fn take_ticks(&mut self) {
+        for _ in 0..TICKS_MAX {
+            if self.hub.is_full() {
+                break;
+            }
+            self.entering = self.inlet.pop();
+            let Some(tick) = &self.entering else { break };
+            self.hub.tick(tick);
+            self.entering = None;
+        }
     }
 
     /// Whether others have put something into this shard's queues.
@@ -141,7 +180,8 @@ impl Shard {
             Accepting::Paused(until_ms) => Some(until_ms),
             _ => None,
         };
-        let next = self.hub.next_ms().into_iter().chain(paused).chain(self.drained_at_ms).min();
+        let others = [paused, self.drained_at_ms, self.parting.until_ms];
+        let next = self.hub.next_ms().into_iter().chain(others.into_iter().flatten()).min();
         if let Some(at_ms) = next {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
@@ -159,12 +199,12 @@ impl Shard {
     }
 
     fn complete(&mut self, now: Now) -> bool {
-        let mut completions = std::mem::take(&mut self.completions);
-        let more = self.ring.collect(COMPLETIONS_MAX, &mut completions);
-        for completion in completions.drain(..) {
+        let more = self.ring.collect(COMPLETIONS_MAX, &mut self.completions);
+        // What a panic leaves stays there: accepted sockets are among it.
+        self.completions.reverse();
+        while let Some(completion) = self.completions.pop() {
             self.dispatch(completion, now);
         }
-        self.completions = completions;
         for token in std::mem::take(&mut self.unarmed) {
             self.arm_receive(token);
         }
@@ -186,12 +226,7 @@ impl Shard {
                     c.dropping.is_some()
                 });
                 if known == Some(false) {
-                    let (hub, ring) = (&mut self.hub, &self.ring);
-                    let bytes = ring.buffer(&buffer);
-                    let received = AssertUnwindSafe(|| hub.receive(token.slot, bytes, now));
-                    if catch_unwind(received).is_err() {
-                        self.hub.end(token.slot, CloseReason::Internal, now);
-                    }
+                    self.received(token.slot, &buffer, now);
                 }
                 self.ring.give_back(buffer);
                 if !more {
@@ -235,6 +270,8 @@ impl Shard {
             self.hub.end(slot, CloseReason::Restart, now);
         } else if self.hub.sessions() > self.sessions_max || self.hub.is_strained() {
             self.hub.end(slot, CloseReason::Overload, now);
+        } else if self.hub.sessions() + self.parting.len() > self.sessions_max {
+            self.parting.close_all(); // their descriptors are wanted
         }
     }
 
@@ -274,8 +311,11 @@ impl Shard {
             let fd = self.connections.raw_fd(send.slot);
             self.sends.push(SendNow { fd, start: send.start, end: send.end });
         }
+        self.flight = Flight::Sending;
         self.ring.send_now(&self.sends, batch.bytes(), &mut self.results);
+        self.flight = Flight::Sent;
         self.hub.sent(&self.results, now);
+        self.flight = Flight::None;
         self.take_effects();
     }
 
@@ -345,8 +385,8 @@ impl Shard {
                         self.ring.cancel_accept();
                     }
                     self.accepting = Accepting::Ended;
-                    self.hub.drain(over_ms, now);
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
+                    self.hub.drain(over_ms, now);
                 }
             }
         }

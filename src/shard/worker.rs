@@ -2,6 +2,10 @@
 
 use super::counters::ShardCounters;
 use super::mailbox::{Mailbox, Message};
+use super::overload::Overload;
+use super::restarts::Restarts;
+use super::step::Step;
+use super::survivor::Survivor;
 use super::turn::{Parts, Shard};
 use super::{RingError, RingSettings, SocketRing, clock};
 use crate::feed::Inlet;
@@ -27,8 +31,11 @@ pub struct ShardSettings {
     pub hub: HubSettings,
     pub epoch: String,
     pub sessions_max: usize,
-    /// Some feed does not wait for the shards.
+    /// Some feed does not wait for the shards: how old its ticks become is the shards' lag.
     pub has_live_feed: bool,
+    /// More panics than this within the window are too many.
+    pub restarts_max: u32,
+    pub restart_window_ms: u64,
     /// Where the shard publishes what it counts.
     pub counters: Arc<ShardCounters>,
 }
@@ -111,12 +118,14 @@ impl ShardHandle {
                     mailbox,
                     counters,
                     sessions_max,
-                    has_live_feed: settings.has_live_feed,
+                    overload: Overload::new(settings.has_live_feed),
                 };
-                let mut shard = Shard::new(parts);
+                let restarts = Restarts::new(settings.restarts_max, settings.restart_window_ms);
+                let shard = Shard::new(parts);
+                let mut shard = Survivor::new(index, shard, restarts, settings.counters.clone());
                 shard.turn();
                 let _ = ready.send(Ok(()));
-                run(&mut shard, &inlet).await;
+                run(&mut shard, &inlet, &settings.counters).await;
             })
             .map_err(|e| ShardError::Executor(index, e.to_string()))?;
         started.recv().unwrap_or(Err(ShardError::Died(index)))?;
@@ -138,7 +147,7 @@ impl ShardHandle {
 
 /// The loop: turns while there is work, then one read of the eventfd. The read is always awaited
 /// to its end; one that was dropped would eat the next ring.
-async fn run(shard: &mut Shard, inlet: &Inlet) {
+async fn run(shard: &mut Survivor, inlet: &Inlet, counters: &ShardCounters) {
     // SAFETY: the bell's descriptor is open as long as `inlet`, which outlives this call.
     let borrowed = unsafe { BorrowedFd::borrow_raw(inlet.bell().fd()) };
     let own: OwnedFd = borrowed.try_clone_to_owned().expect("the reserve of descriptors covers it");
@@ -151,7 +160,9 @@ async fn run(shard: &mut Shard, inlet: &Inlet) {
         }
         inlet.bell().fall_asleep();
         if !shard.prepare_sleep() && !shard.has_mail() {
+            counters.enter(Step::Sleeping);
             let _ = bell.read_at(0, 8).await;
+            counters.enter(Step::Awake);
         }
         inlet.bell().wake_up();
     }

@@ -34,6 +34,11 @@ impl Refusal {
             .with("Retry-After", retry_after_s.to_string())
     }
 
+    /// Our own error before the upgrade was answered; `session` is the id in the log.
+    pub fn internal(session: u64) -> Refusal {
+        Refusal::new(500, format!("internal error, session {session:016x}; try again later"))
+    }
+
     /// One address has opened too many connections.
     pub fn too_many_from_address() -> Refusal {
         Refusal::new(
@@ -76,6 +81,7 @@ fn reason(status: u16) -> &'static str {
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "Refused",

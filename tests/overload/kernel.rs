@@ -1,6 +1,6 @@
 //! What the shards estimate of the kernel's memory, compared with what the kernel says.
 
-use crate::harness::{Sockets, wait_for};
+use crate::harness::{Sockets, alone, wait_for};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
 use std::io::{Read, Write};
@@ -23,6 +23,7 @@ const FACTOR: f64 = 1.5;
 /// namespaces, so it is compared by what it grew, at its calmest moment.
 #[test]
 fn the_estimate_is_near_what_the_kernel_says() {
+    let _alone = alone();
     let test = std::env::current_exe().expect("it runs");
     let script = "ip link set lo up && exec \"$0\" kernel::inside --exact --ignored --nocapture";
     let mut command = Command::new("unshare");

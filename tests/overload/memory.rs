@@ -1,6 +1,6 @@
 //! Clients that never read, in numbers that exceed the budget.
 
-use crate::harness::{Group, Server, wait_for};
+use crate::harness::{Group, Server, alone, wait_for};
 use serde_json::Value;
 use std::io::Write;
 use std::thread;
@@ -26,6 +26,7 @@ const PATIENT: &str = "--write-stall-ms 600000 --user-timeout-ms 600000 --ping-m
 /// (`server::cgroup`).
 #[test]
 fn the_stuck_are_shed_and_the_readers_lose_nothing() {
+    let _alone = alone();
     let group = Group::limited(LIMIT_BYTES);
     let budget = match &group {
         Some(_) => String::new(),
@@ -86,11 +87,12 @@ fn feed(
             let mut lines = String::new();
             for symbol in 0..40 {
                 id += 1;
-                lines.push_str(&format!(
+                let line = format!(
                     "{{\"T\":\"t\",\"S\":\"SYM{symbol}\",\"i\":{id},\"x\":\"V\",\"p\":12.34,\
                      \"s\":100,\"c\":[\"@\"],\"z\":\"C\",\
                      \"t\":\"2024-01-02T15:04:05.123456789Z\"}}\n"
-                ));
+                );
+                lines.push_str(&line);
             }
             stdin.write_all(lines.as_bytes()).expect("the server reads");
             thread::sleep(Duration::from_millis(10));

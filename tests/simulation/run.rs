@@ -6,6 +6,7 @@ use fastrand::Rng;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tapecast::hub::{Effect, Hub, HubSettings, MemorySettings};
+use tapecast::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use tapecast::session::{CloseReason, Now, Phase};
 
 const STEPS: usize = 90;
@@ -45,6 +46,7 @@ impl Run {
             write_stall_ms: [500, 8_000][rng.usize(..2)],
             close_ms: 700,
             session_symbols_max: [6, 20_000][rng.usize(..2)],
+            frame_bytes: [FRAME_PAYLOAD_BYTES_MIN, FRAME_PAYLOAD_BYTES_MAX][rng.usize(..2)],
             batch_sends: [1, 2, 256][rng.usize(..3)],
             canary,
             memory: MemorySettings {
@@ -52,6 +54,7 @@ impl Run {
                 budget_bytes: [u64::MAX, u64::MAX, 1_000_000, 250_000][rng.usize(..4)],
                 ..MemorySettings::default()
             },
+            fault_injection: true,
             ..HubSettings::default()
         };
         let symbols_max = settings.session_symbols_max;
@@ -93,6 +96,9 @@ impl Run {
 
     fn step(&mut self) {
         self.pass_time();
+        if self.rng.u8(..200) == 0 {
+            self.renew();
+        }
         self.clients_act();
         let burst = if self.bursts && self.rng.u8(..20) == 0 { 900 } else { 12 };
         for _ in 0..self.rng.usize(..burst) {
@@ -127,6 +133,10 @@ impl Run {
     pub fn turn(&mut self) {
         self.hub.check();
         while self.hub.next_batch(self.now) {
+            if self.busy && self.rng.u16(..2_000) == 0 {
+                self.renew();
+                continue;
+            }
             self.send();
             self.hub.check();
             if self.busy && self.rng.u8(..3) == 0 {
@@ -193,6 +203,8 @@ impl Run {
             }
             Effect::Shut { .. } => connection.shut = true,
             Effect::Drop { abort, .. } => {
+                let is_cut = !self.hub.rest(slot).is_empty();
+                assert!(abort || !is_cut, "an orderly end in the middle of a frame");
                 assert_eq!(connection.dropped.replace(abort), None, "dropped once");
             }
         }
