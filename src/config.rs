@@ -2,12 +2,14 @@
 //!
 //! Must not know where a value came from, nor sockets or threads. The main type is [`Settings`].
 
+mod admission;
 mod boundaries;
 
+pub use admission::AdmissionSettings;
 pub use boundaries::BoundarySettings;
 
 use crate::hub::HubSettings;
-use crate::limits::TAPE_TICKS_MAX;
+use crate::limits::{ACCEPT_RATE_MAX, TAPE_TICKS_MAX};
 use std::net::SocketAddr;
 
 /// All that `tapecast serve` can be told.
@@ -19,6 +21,7 @@ pub struct Settings {
     /// As given to `--feed`.
     pub feeds: Vec<String>,
     pub hub: HubSettings,
+    pub admission: AdmissionSettings,
     pub sockets: SocketOptions,
     /// Over which the closes of a stop are spread.
     pub drain_ms: u64,
@@ -38,6 +41,7 @@ impl Default for Settings {
             shards: None,
             feeds: Vec::new(),
             hub: HubSettings::default(),
+            admission: AdmissionSettings::default(),
             sockets: SocketOptions::default(),
             drain_ms: 5_000,
             feed_stale_ms: 5_000,
@@ -59,10 +63,18 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let hub = &self.hub;
         let shards = self.shards.unwrap_or(1) as u64;
+        let (admission, rate_max) = (&self.admission, u64::from(ACCEPT_RATE_MAX));
+        let (sessions, half_open) = (admission.max_sessions, admission.max_half_open);
         let boundaries = &self.boundaries;
         for (flag, value, least, most) in [
             ("shards", shards, 1, 1024),
             ("tape-ticks", hub.tape_ticks as u64, 1, TAPE_TICKS_MAX as u64),
+            ("max-sessions", sessions.unwrap_or(1) as u64, 0, 1 << 30),
+            ("max-half-open", half_open.unwrap_or(1) as u64, 1, 1 << 30),
+            ("accept-rate", admission.accept_rate.into(), 1, rate_max),
+            ("accept-burst", admission.accept_burst.into(), 1, rate_max),
+            ("max-per-address", admission.max_per_address.into(), 1, u32::MAX.into()),
+            ("refusal-ms", admission.refusal_ms, 100, 600_000),
             ("flush-ms", hub.flush_ms, 0, 60_000),
             ("handshake-ms", hub.handshake_ms, 100, 600_000),
             ("ping-ms", hub.ping_ms, 100, 86_400_000),

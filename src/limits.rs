@@ -120,6 +120,24 @@ pub const RETRY_HINT_MS_MAX: u64 = 600_000;
 /// Longest line of a feed, in bytes; a longer one is a bad line.
 pub const FEED_LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Refusals that a shard has in progress: clients that are told to come back later and whose
+/// request is awaited for that. Each holds a descriptor, so it is also a part of the reserve; a
+/// thousand is what a fast shard refuses in 20 ms.
+pub const REFUSALS_MAX: usize = 1024;
+
+/// The most of `descriptors / this` that refusals may hold where descriptors are few.
+pub const REFUSALS_SHARE: usize = 16;
+
+/// Accepts that a shard has armed one by one where it could not take all that the backlog may
+/// bring: what it can overshoot a limit by, and enough for one entry into the kernel.
+pub const SINGLE_ACCEPTS_MAX: usize = 64;
+
+/// Sockets on their way from a full shard to another one; each holds a descriptor meanwhile.
+pub const HANDED_MAX: usize = 128;
+
+/// Accepts a second, and in a burst: what the thousandths of a bucket have room for.
+pub const ACCEPT_RATE_MAX: u32 = 1_000_000;
+
 /// Submissions that a shard's ring queues before it enters the kernel (64 bytes each).
 pub const RING_ENTRIES: u32 = 1024;
 

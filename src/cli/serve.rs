@@ -1,7 +1,9 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
+mod admission;
 mod boundaries;
 mod overload;
+mod summary;
 mod watch;
 
 use crate::config::{Settings, SocketOptions};
@@ -9,6 +11,7 @@ use crate::control::Signals;
 use crate::hub::HubSettings;
 use crate::panics;
 use crate::server::{Server, StartError};
+use admission::AdmissionArgs;
 use boundaries::BoundaryArgs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -39,7 +42,7 @@ pub struct ServeArgs {
     /// when N sessions have subscribed; restamp gives event times of now.
     ///
     /// stdin: the same lines from standard input.
-    #[arg(long = "feed", value_name = "SPEC")]
+    #[arg(long = "feed", value_name = "SPEC", verbatim_doc_comment)]
     pub feeds: Vec<String>,
     /// Trades that are kept for clients that are behind or resume
     #[arg(long, value_name = "N", default_value_t = HubSettings::default().tape_ticks)]
@@ -53,6 +56,8 @@ pub struct ServeArgs {
     /// Serve /echo, which returns each message: for conformance suites
     #[arg(long)]
     pub echo: bool,
+    #[command(flatten)]
+    pub admission: AdmissionArgs,
     #[command(flatten)]
     pub deadlines: DeadlineArgs,
     #[command(flatten)]
@@ -154,6 +159,7 @@ impl ServeArgs {
             shards: self.shards,
             feeds,
             hub,
+            admission: self.admission.settings(),
             sockets,
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
@@ -196,29 +202,15 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
     let cores: Vec<_> = server.shards.iter().map(|shard| shard.core.to_string()).collect();
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let shards_mib = mib(budget.shard_bytes) * budget.shards as f64;
-    let sessions = budget.sessions_max();
+    let sessions = budget.sessions_max;
     let out = &mut io::stdout().lock();
     writeln!(out, "tapecast {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  stream   {url}")?;
     writeln!(out, "  shards   {} on core {}", budget.shards, cores.join(", "))?;
     writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
-    writeln!(
-        out,
-        "  limits   {sessions} sessions: {} descriptors less a reserve, {} a shard; tape of {} \
-         trades",
-        budget.descriptors, budget.sessions_per_shard, settings.hub.tape_ticks
-    )?;
-    let memory = &server.memory;
-    writeln!(
-        out,
-        "  clients  may use {} MiB: {} % of {} MiB ({memory}), less {} MiB of the process itself; \
-         {} MiB a shard",
-        memory.clients_bytes >> 20,
-        memory.share_percent,
-        memory.limit_bytes >> 20,
-        memory.own_bytes >> 20,
-        (memory.clients_bytes / memory.shards) >> 20
-    )?;
+    admission::print(&settings.admission, budget, out)?;
+    writeln!(out, "  tape     {} trades", settings.hub.tape_ticks)?;
+    overload::print(&server.memory, out)?;
     writeln!(
         out,
         "  memory   {shards_mib:.0} MiB for {} shards + {sessions} sessions x {} bytes = {:.0} MiB \

@@ -18,6 +18,8 @@
 //! ```
 
 pub mod accounts;
+pub mod admission;
+mod admit;
 pub mod batch;
 pub mod book;
 mod boundary;
@@ -28,6 +30,7 @@ mod closing;
 pub mod cohort;
 mod commands;
 mod deadlines;
+mod feeds;
 mod flush;
 pub mod interest;
 pub mod lag_meter;
@@ -48,10 +51,11 @@ mod tape;
 mod wheel;
 
 pub use accounts::{MemorySettings, Used};
+pub use admission::{Admission, AdmissionLimits, Alerts, Hint, Limited, Refused, Told};
 pub use batch::{Batch, Effect, Send};
 pub use boundary::Torn;
 pub use breaker::{Breaker, Pressure, PressureChange};
-pub use pacing::{LagSettings, Pacing, Turn};
+pub use pacing::{LagSettings, PaceChange, Pacing, Turn};
 pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
@@ -85,6 +89,9 @@ pub struct Counters {
     pub upgraded: u64,
     /// Closed for want of memory; `closed` has them too, as `overload`.
     pub shed: u64,
+    /// Connections that did not become sessions, by `Refused`, and how they were told, by `Told`.
+    pub refused: [u64; Refused::ALL.len()],
+    pub told: [u64; Told::ALL.len()],
     /// By `CloseReason::counter`.
     pub closed: [u64; CloseReason::ALL.len()],
 }
@@ -100,6 +107,7 @@ pub struct Hub {
     lines: [Lines; Format::COUNT],
     cohorts: Cohorts,
     sessions: Sessions,
+    admission: Admission,
     decoders: Decoders,
     flush: Flush,
     /// Slot and generation of sessions that have something of their own to be composed.
@@ -136,6 +144,12 @@ impl Hub {
             breaker: Breaker::new(settings.memory.budget_bytes),
             shedding: Shedding::default(),
             pacing: Pacing::new(settings.lag, settings.flush_ms, now.ms),
+            admission: Admission::new(
+                settings.admission.clone(),
+                settings.retry_ms,
+                settings.jitter_ms,
+                now.ms,
+            ),
             settings,
             epoch,
             lines: formats.map(|format| Lines::new(format, frame_bytes)),
@@ -207,7 +221,14 @@ impl Hub {
         if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own(now)
+        if self.next_flush(now) || self.next_own(now) {
+            return true;
+        }
+        // A storm of snapshots without a tick has no flush that would bound the arena.
+        if self.book.recent().is_empty() {
+            self.lines.iter_mut().for_each(Lines::settle);
+        }
+        false
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {
@@ -240,9 +261,11 @@ impl Hub {
         &self.breaker
     }
 
-    /// Whether new connections are to be refused, for want of memory or of time.
-    pub fn is_strained(&self) -> bool {
-        self.breaker.pressure() >= Pressure::Refuse || self.pacing.refuses()
+    /// Looks at what was measured of the shard's lag, and does what follows.
+    pub fn watch_lag(&mut self, now: Now) -> Option<PaceChange> {
+        let change = self.pacing.look(now.ms);
+        self.set_lag_pressure(self.pacing.refuses());
+        change
     }
 
     /// How late this shard is, and what it does about it.

@@ -1,5 +1,6 @@
 //! What the hub needs of the configuration.
 
+use super::AdmissionLimits;
 use super::accounts::MemorySettings;
 use super::pacing::LagSettings;
 use crate::limits;
@@ -16,13 +17,15 @@ pub struct HubSettings {
     pub write_stall_ms: u64,
     /// How long a session that is closing may take to end.
     pub close_ms: u64,
-    /// What a client is told to wait before it comes back, and the random part on top of it.
+    /// The shortest that a client is told to wait before it comes back, and the random part on
+    /// top of it. The wait grows with the number of those who were told, see `admission::Hints`.
     pub retry_ms: u64,
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
     pub memory: MemorySettings,
     pub lag: LagSettings,
+    pub admission: AdmissionLimits,
     /// Payload of a frame of events, within the limits; less lets small flushes need several.
     pub frame_bytes: usize,
     /// Clients may ask for panics: staging and tests alone.
@@ -53,12 +56,15 @@ impl Default for HubSettings {
             write_stall_ms: 15_000,
             // A Close frame and its answer are one round trip; five seconds allow for a lossy path.
             close_ms: 5_000,
+            // A second is over before the queue of a full backlog is; five more blur the edges of
+            // what is given out in slots already.
             retry_ms: 1_000,
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
             memory: MemorySettings::default(),
             lag: LagSettings::default(),
+            admission: AdmissionLimits::default(),
             fault_injection: false,
             // An accept costs some 20 us, so this is a tenth of a core: who was never away is
             // served meanwhile.

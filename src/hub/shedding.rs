@@ -5,7 +5,7 @@
 //! never closed: it holds nothing that closing it would free but its socket.
 
 use super::Hub;
-use super::breaker::PressureChange;
+use super::breaker::{Pressure, PressureChange};
 use crate::session::{CloseReason, Now, Phase, Session};
 use std::collections::BinaryHeap;
 
@@ -80,6 +80,7 @@ impl Hub {
             let from = self.shedding.change.map_or(change.from, |earlier| earlier.from);
             self.shedding.change = Some(PressureChange { from, ..change });
         }
+        self.set_memory_pressure(self.breaker.pressure() >= Pressure::Refuse);
         self.shedding.looked_at_ms = now.ms;
         if self.breaker.excess_bytes(used.staying()) == 0 {
             self.shedding.end_round();
@@ -92,7 +93,7 @@ impl Hub {
     pub(super) fn memory_at_ms(&self) -> Option<u64> {
         let shedding = &self.shedding;
         let waits = shedding.cursor.is_some() || !shedding.queue.is_empty();
-        let tight = self.breaker.pressure() != super::Pressure::Normal;
+        let tight = self.breaker.pressure() != Pressure::Normal;
         match (waits, tight) {
             (true, _) => Some(shedding.looked_at_ms + STEP_MS),
             (false, true) => Some(shedding.looked_at_ms + LOOK_MS),

@@ -18,11 +18,13 @@ pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 use crate::config::Settings;
 use crate::control::Watchdog;
 use crate::feed::{
-    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Retry, SpecError, Subscribed,
+    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError, Subscribed,
 };
 use crate::hub::HubSettings;
+use crate::limits::INLET_TICKS;
 use crate::shard::{
-    ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen, probe,
+    Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen,
+    probe,
 };
 use std::io;
 use std::net::SocketAddr;
@@ -88,11 +90,11 @@ impl Server {
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
-        let budget = Budget::new(settings, cores.len(), descriptors);
-        if budget.sessions_per_shard == 0 {
+        let memory = MemoryBudget::new(settings, cores.len(), budget::shard_bytes(settings))?;
+        let budget = Budget::new(settings, cores.len(), descriptors, memory.clients_bytes);
+        if budget.sessions_max == 0 && settings.admission.max_sessions != Some(0) {
             return Err(StartError::TooFewDescriptors(descriptors, cores.len()));
         }
-        let memory = MemoryBudget::new(settings, cores.len(), budget.shard_bytes)?;
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
         let mut sources = open_feeds(&specs, &counters)?;
         if settings.hub.fault_injection {
@@ -102,17 +104,21 @@ impl Server {
         let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
         let address = local_address(&listeners[0]).map_err(StartError::Address)?;
         let epoch = new_epoch();
+        let doors = doors(&counters)?;
         let mut shards = Vec::with_capacity(cores.len());
         for (index, core) in cores.into_iter().enumerate() {
             let shard = ShardSettings {
                 index,
                 core,
                 hub: HubSettings {
+                    admission: budget.admission[index].clone(),
                     memory: memory.shard_settings(settings),
+                    returns_per_second: u64::from(budget.admission[index].accept_rate),
                     ..settings.hub.clone()
                 },
                 epoch: epoch.clone(),
-                sessions_max: budget.sessions_per_shard,
+                backlog: settings.sockets.backlog as usize,
+                doors: doors.clone(),
                 has_live_feed,
                 restarts_max: settings.boundaries.shard_restarts_max,
                 restart_window_ms: settings.boundaries.shard_restart_window_ms,
@@ -180,6 +186,15 @@ impl Server {
     pub fn sessions(&self) -> u64 {
         self.shards.iter().map(|shard| shard.counters.sessions()).sum()
     }
+}
+
+/// The queues of all shards, which must exist before the first of them starts.
+fn doors(counters: &[Arc<ShardCounters>]) -> Result<Arc<[Door]>, ShardError> {
+    let door = |(index, counters): (usize, &Arc<ShardCounters>)| {
+        let inlet = Inlet::new(INLET_TICKS).map_err(|error| ShardError::Bell(index, error))?;
+        Ok(Door::new(Arc::new(inlet), counters.clone()))
+    };
+    counters.iter().enumerate().map(door).collect()
 }
 
 fn open_feeds(

@@ -2,7 +2,8 @@
 
 use super::gauges::OverloadGauges;
 use super::step::Step;
-use crate::hub::Hub;
+use super::tally::Tally;
+use crate::hub::{Alerts, Hub, Limited, Refused, Told};
 use crate::session::CloseReason;
 use crossbeam::utils::CachePadded;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -31,6 +32,15 @@ struct Published {
     opened: AtomicU64,
     overload: OverloadGauges,
     closed: [AtomicU64; CloseReason::ALL.len()],
+    half_open: AtomicU64,
+    /// Sessions that could begin, as far as the shard's own limits go.
+    room: AtomicU64,
+    refused: [AtomicU64; Refused::ALL.len()],
+    told: [AtomicU64; Told::ALL.len()],
+    handed_on: AtomicU64,
+    handed_in: AtomicU64,
+    accepts_failed: AtomicU64,
+    alerts: [AtomicU64; Limited::ALL.len()],
 }
 
 impl ShardCounters {
@@ -47,6 +57,29 @@ impl ShardCounters {
         for (to, value) in line.closed.iter().zip(counters.closed) {
             set(to, value);
         }
+    }
+
+    pub(super) fn publish_admission(&self, hub: &Hub, tally: &Tally, alerts: &Alerts) {
+        let (line, counters, admission) = (&self.line, hub.counters(), hub.admission());
+        let set = |to: &AtomicU64, value: u64| to.store(value, Ordering::Relaxed);
+        set(&line.half_open, admission.half_open() as u64);
+        self.set_room(hub.room() as u64);
+        for (to, value) in line.refused.iter().zip(counters.refused) {
+            set(to, value);
+        }
+        for (to, value) in line.told.iter().zip(counters.told) {
+            set(to, value);
+        }
+        set(&line.handed_on, tally.handed_on);
+        set(&line.handed_in, tally.handed_in);
+        set(&line.accepts_failed, tally.accepts_failed);
+        for limited in Limited::ALL {
+            set(&line.alerts[limited as usize], u64::from(alerts.level(limited)));
+        }
+    }
+
+    pub(super) fn set_room(&self, sessions: u64) {
+        self.line.room.store(sessions, Ordering::Relaxed);
     }
 
     /// What the shard does from now on.
@@ -120,11 +153,54 @@ impl ShardCounters {
         self.line.ticks_in.load(Ordering::Relaxed)
     }
 
+    /// Sessions that the shard could take, whatever the rate.
+    pub fn room(&self) -> u64 {
+        self.line.room.load(Ordering::Relaxed)
+    }
+
+    /// Sessions whose upgrade has not come yet.
+    pub fn half_open(&self) -> u64 {
+        self.line.half_open.load(Ordering::Relaxed)
+    }
+
+    /// Connections refused, with the reason's log word; reasons that did not occur are left out.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        counted(Refused::ALL.map(Refused::word), &self.line.refused)
+    }
+
+    /// How refused clients were told.
+    pub fn told(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        counted(Told::ALL.map(Told::word), &self.line.told)
+    }
+
+    /// Sockets passed on to a less loaded shard, and taken from a full one.
+    pub fn handed(&self) -> (u64, u64) {
+        let line = &self.line;
+        (line.handed_on.load(Ordering::Relaxed), line.handed_in.load(Ordering::Relaxed))
+    }
+
+    /// Accepts that failed for want of descriptors or memory.
+    pub fn accepts_failed(&self) -> u64 {
+        self.line.accepts_failed.load(Ordering::Relaxed)
+    }
+
+    /// The alert level of each limit in percent: 0, 70, 85 or 95.
+    pub fn alerts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let levels = self.line.alerts.iter().map(|level| level.load(Ordering::Relaxed));
+        Limited::ALL.map(Limited::word).into_iter().zip(levels)
+    }
+
     /// Sessions that ended, with the reason's log word; reasons that did not occur are left out.
     pub fn closed(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counts = CloseReason::ALL.into_iter().zip(&self.line.closed);
-        counts
-            .map(|(reason, count)| (reason.word(), count.load(Ordering::Relaxed)))
-            .filter(|(_, count)| *count > 0)
+        counted(CloseReason::ALL.map(CloseReason::word), &self.line.closed)
     }
+}
+
+/// Those that are not zero.
+fn counted<const N: usize>(
+    words: [&'static str; N],
+    counts: &[AtomicU64; N],
+) -> impl Iterator<Item = (&'static str, u64)> {
+    let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
+    words.into_iter().zip(counts).filter(|(_, count)| *count > 0)
 }

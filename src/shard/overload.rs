@@ -128,7 +128,7 @@ impl Overload {
                 );
             }
         }
-        if let Some(change) = hub.pacing_mut().look(self.began.ms) {
+        if let Some(change) = hub.watch_lag(self.began) {
             let (reading, window_ms) = (change.reading, change.window_ms);
             let refuses = if change.refuses { "refuses" } else { "takes" };
             tracing::warn!(

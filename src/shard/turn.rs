@@ -1,17 +1,23 @@
 //! A shard's turn: completions → messages → ticks → flush → timers, each step bounded.
 
+use super::accepting::Acceptor;
 use super::connections::Connections;
 use super::counters::ShardCounters;
+use super::door::Doors;
+use super::lane::Lane;
 use super::mailbox::{Mailbox, Message};
 use super::overload::Overload;
+use super::refusing::Scratch;
 use super::step::Step;
+use super::tally::Tally;
 use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
-use crate::hub::{Effect, Hub};
+use crate::hub::{Alerts, Effect, Hub};
 use crate::market::Tick;
-use crate::session::{CloseReason, Now};
+use crate::session::Now;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -28,26 +34,26 @@ const TICKS_MAX: usize = 512;
 /// Batches sent in a turn, of 256 sends each; the rest of a flush goes on in the next turn.
 const BATCHES_MAX: usize = 128;
 
-/// How long accepting pauses after the system was out of descriptors or memory.
-const ACCEPT_PAUSE_MS: u64 = 100;
-
 /// What a shard is made of. Everything in it is this thread's alone, but the inlet, the mailbox
 /// and the counters.
 pub(super) struct Shard {
-    hub: Hub,
-    ring: SocketRing,
+    pub(super) hub: Hub,
+    pub(super) ring: SocketRing,
     connections: Connections,
-    listener: RawFd,
-    inlet: Arc<Inlet>,
+    pub(super) acceptor: Acceptor,
+    pub(super) lane: Lane,
+    pub(super) doors: Doors,
+    pub(super) scratch: Scratch,
+    pub(super) tally: Tally,
+    pub(super) alerts: Alerts,
+    pub(super) inlet: Arc<Inlet>,
     mailbox: Arc<Mailbox>,
     counters: Arc<ShardCounters>,
-    overload: Overload,
-    sessions_max: usize,
+    pub(super) overload: Overload,
     /// Correlation ids: the n-th is the hash of n under a key that was random at start.
     ids: (RandomState, u64),
     /// Receives that ended for want of buffers, to be armed when all buffers are back.
     unarmed: Vec<Token>,
-    accepting: Accepting,
     /// When what is left after a drain is cut.
     drained_at_ms: Option<u64>,
     /// To be dispatched, the next one last.
@@ -58,7 +64,7 @@ pub(super) struct Shard {
     /// The tick that the hub is taking in.
     entering: Option<Tick>,
     /// Sockets of the shard in whose place this one is.
-    parting: renewal::Parting,
+    pub(super) parting: renewal::Parting,
     /// A fault was asked for in the salvage that comes.
     salvage_fails: bool,
 }
@@ -73,46 +79,40 @@ enum Flight {
     Sent,
 }
 
-/// The state of the multishot accept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Accepting {
-    Armed,
-    /// The system was out of something; armed again at this time.
-    Paused(u64),
-    /// The server stops.
-    Ended,
-}
-
 /// What a shard needs to begin.
 pub(super) struct Parts {
     pub hub: Hub,
     pub ring: SocketRing,
     pub listener: RawFd,
+    /// Connections that wait for their accept, at most.
+    pub backlog: usize,
+    pub doors: Doors,
     pub inlet: Arc<Inlet>,
     pub mailbox: Arc<Mailbox>,
     pub counters: Arc<ShardCounters>,
-    pub sessions_max: usize,
     pub overload: Overload,
 }
 
 impl Shard {
     pub fn new(parts: Parts) -> Shard {
-        let Parts { hub, mut ring, listener, inlet, mailbox, counters, sessions_max, overload } =
+        let Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, overload } =
             parts;
-        ring.accept(listener);
         Shard {
             hub,
             ring,
             connections: Connections::default(),
-            listener,
+            acceptor: Acceptor::new(listener, backlog),
+            lane: Lane::default(),
+            doors,
+            scratch: Scratch::new(),
+            tally: Tally::default(),
+            alerts: Alerts::default(),
             inlet,
             mailbox,
             counters,
             overload,
-            sessions_max,
             ids: (RandomState::new(), 0),
             unarmed: Vec::new(),
-            accepting: Accepting::Armed,
             drained_at_ms: None,
             completions: Vec::new(),
             sends: Vec::new(),
@@ -133,6 +133,7 @@ impl Shard {
         self.make_fault();
         self.counters.enter(Step::Mail);
         self.read_mail(now);
+        self.take_handed(now);
         self.counters.enter(Step::Ticks);
         self.take_ticks();
         self.counters.enter(Step::Flush);
@@ -146,14 +147,12 @@ impl Shard {
         self.hub.timers(now);
         self.take_effects();
         self.parting.close_if_over(now.ms);
-        if let Accepting::Paused(until_ms) = self.accepting
-            && until_ms <= now.ms
-        {
-            self.accepting = Accepting::Armed;
-            self.ring.accept(self.listener);
-        }
+        self.expire_refusals(now);
+        self.keep_accepting(now);
+        self.observe_limits(now);
         self.overload.end(&mut self.hub, &self.connections);
         self.counters.publish(&self.hub);
+        self.counters.publish_admission(&self.hub, &self.tally, &self.alerts);
         busy || self.has_mail() || self.hub.has_work(now)
     }
 
@@ -171,17 +170,15 @@ impl Shard {
 
     /// Whether others have put something into this shard's queues.
     pub fn has_mail(&self) -> bool {
-        !self.inlet.is_empty() || !self.mailbox.is_empty()
+        !self.inlet.is_empty() || !self.mailbox.is_empty() || self.doors.waiting() > 0
     }
 
     /// Arms the ring for the next deadline and submits; says whether completions wait already.
     pub fn prepare_sleep(&mut self) -> bool {
-        let paused = match self.accepting {
-            Accepting::Paused(until_ms) => Some(until_ms),
-            _ => None,
-        };
-        let others = [paused, self.drained_at_ms, self.parting.until_ms];
-        let next = self.hub.next_ms().into_iter().chain(others.into_iter().flatten()).min();
+        let admission = [self.acceptor.next_ms(), self.lane.next_ms()];
+        let others = [self.drained_at_ms, self.parting.until_ms];
+        let others = others.into_iter().chain(admission).flatten();
+        let next = self.hub.next_ms().into_iter().chain(others).min();
         if let Some(at_ms) = next {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
@@ -215,11 +212,26 @@ impl Shard {
     fn dispatch(&mut self, completion: Completion, now: Now) {
         match completion {
             Completion::Accepted { fd, more } => {
-                self.accept_again(more);
-                self.accepted(fd, now);
+                if !more {
+                    self.multishot_over();
+                }
+                self.accept_completed(Ok(fd), now);
             }
-            Completion::AcceptFailed { errno, more } => self.accept_failed(errno, more, now),
-            Completion::AcceptEnded | Completion::Timeout => {}
+            Completion::AcceptFailed { errno, more } => {
+                if !more {
+                    self.multishot_over();
+                }
+                self.accept_completed(Err(errno), now);
+            }
+            Completion::AcceptEnded => self.multishot_over(),
+            Completion::AcceptedOne { result } => {
+                self.single_over();
+                self.accept_completed(result, now);
+            }
+            Completion::ReceivedRefused { token, result } => {
+                self.refused_received(token, result, now);
+            }
+            Completion::Timeout => {}
             Completion::Received { token, buffer, more } => {
                 let known = self.connections.find(token).map(|c| {
                     c.receiving = more;
@@ -257,39 +269,20 @@ impl Shard {
         self.close_if_done(token);
     }
 
-    fn accepted(&mut self, fd: OwnedFd, now: Now) {
-        let Some(peer) = socket::peer_address(fd.as_fd()) else { return };
+    /// Makes a session of a connection that admission lets in.
+    pub(super) fn open(&mut self, fd: OwnedFd, peer: SocketAddr, now: Now) {
+        let id = self.next_id();
+        let (slot, generation) = self.hub.open(peer, id, now);
+        let token = self.connections.insert(slot, generation, fd);
+        self.arm_receive(token);
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
         let (key, count) = &mut self.ids;
         let mut hasher = key.build_hasher();
         hasher.write_u64(*count);
         *count += 1;
-        let (slot, generation) = self.hub.open(peer, hasher.finish(), now);
-        let token = self.connections.insert(slot, generation, fd);
-        self.arm_receive(token);
-        if self.accepting == Accepting::Ended {
-            self.hub.end(slot, CloseReason::Restart, now);
-        } else if self.hub.sessions() > self.sessions_max || self.hub.is_strained() {
-            self.hub.end(slot, CloseReason::Overload, now);
-        } else if self.hub.sessions() + self.parting.len() > self.sessions_max {
-            self.parting.close_all(); // their descriptors are wanted
-        }
-    }
-
-    fn accept_again(&mut self, more: bool) {
-        if !more && self.accepting == Accepting::Armed {
-            self.ring.accept(self.listener);
-        }
-    }
-
-    /// The backlog keeps what could not be accepted, so an accept armed at once would fail at once.
-    fn accept_failed(&mut self, errno: i32, more: bool, now: Now) {
-        tracing::warn!(
-            "cannot accept a connection: {}; accepting pauses for {ACCEPT_PAUSE_MS} ms",
-            std::io::Error::from_raw_os_error(errno)
-        );
-        if !more && self.accepting == Accepting::Armed {
-            self.accepting = Accepting::Paused(now.ms + ACCEPT_PAUSE_MS);
-        }
+        hasher.finish()
     }
 
     fn arm_receive(&mut self, token: Token) {
@@ -381,10 +374,7 @@ impl Shard {
         while let Some(message) = self.mailbox.take() {
             match message {
                 Message::Drain { over_ms, grace_ms } => {
-                    if self.accepting == Accepting::Armed {
-                        self.ring.cancel_accept();
-                    }
-                    self.accepting = Accepting::Ended;
+                    self.end_accepting();
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
                     self.hub.drain(over_ms, now);
                 }

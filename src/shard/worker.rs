@@ -1,6 +1,7 @@
 //! A shard as a thread: one glommio executor pinned to one core, one task, one loop.
 
 use super::counters::ShardCounters;
+use super::door::{Door, Doors};
 use super::mailbox::{Mailbox, Message};
 use super::overload::Overload;
 use super::restarts::Restarts;
@@ -30,9 +31,12 @@ pub struct ShardSettings {
     pub core: usize,
     pub hub: HubSettings,
     pub epoch: String,
-    pub sessions_max: usize,
     /// Some feed does not wait for the shards: how old its ticks become is the shards' lag.
     pub has_live_feed: bool,
+    /// Connections that wait for their accept, at most.
+    pub backlog: usize,
+    /// Of all shards, this one's at `index`.
+    pub doors: Arc<[Door]>,
     /// More panics than this within the window are too many.
     pub restarts_max: u32,
     pub restart_window_ms: u64,
@@ -84,9 +88,7 @@ impl ShardHandle {
     ) -> Result<ShardHandle, ShardError> {
         use std::os::fd::AsRawFd;
         let (index, core) = (settings.index, settings.core);
-        let inlet =
-            Inlet::new(crate::limits::INLET_TICKS).map_err(|e| ShardError::Bell(index, e))?;
-        let inlet = Arc::new(inlet);
+        let inlet = settings.doors[index].inlet.clone();
         let counters = settings.counters.clone();
         let mailbox = Arc::new(Mailbox::default());
         let (ready, started) = mpsc::channel();
@@ -109,15 +111,16 @@ impl ShardHandle {
                     }
                 };
                 let hub = Hub::new(settings.hub, settings.epoch, clock::now());
-                let sessions_max = settings.sessions_max;
+                let doors = Doors { own: index, all: settings.doors };
                 let parts = Parts {
                     hub,
                     ring,
                     listener,
+                    backlog: settings.backlog,
+                    doors,
                     inlet: inlet.clone(),
                     mailbox,
                     counters,
-                    sessions_max,
                     overload: Overload::new(settings.has_live_feed),
                 };
                 let restarts = Restarts::new(settings.restarts_max, settings.restart_window_ms);

@@ -40,11 +40,9 @@ impl Refusal {
     }
 
     /// One address has opened too many connections.
-    pub fn too_many_from_address() -> Refusal {
-        Refusal::new(
-            429,
-            "too many connections from this address; close some, or share one connection",
-        )
+    pub fn too_many_from_address(retry_after_s: u32) -> Refusal {
+        let text = "too many connections from this address; close some, or share one connection";
+        Refusal::new(429, text).with("Retry-After", retry_after_s.to_string())
     }
 
     /// Appends the whole answer.
@@ -102,7 +100,7 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").expect("a blank line");
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{text}");
         assert!(body.ends_with('\n') && body.lines().count() == 1);
-        assert_eq!(Refusal::too_many_from_address().status, 429);
+        assert_eq!(Refusal::too_many_from_address(1).status, 429);
     }
 
     #[test]

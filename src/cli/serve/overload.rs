@@ -1,6 +1,8 @@
 //! Flags for memory and lag.
 
 use crate::hub::LagSettings;
+use crate::server::MemoryBudget;
+use std::io::{self, Write};
 
 /// What happens when memory or time run out.
 #[derive(Debug, Clone, clap::Args)]
@@ -23,6 +25,20 @@ impl OverloadArgs {
     pub fn lag(&self) -> LagSettings {
         LagSettings { refuse_ms: self.lag_refuse_ms, widen_ms: self.lag_widen_ms }
     }
+}
+
+/// What clients may use, as a sum.
+pub fn print(memory: &MemoryBudget, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "  clients  may use {} MiB: {} % of {} MiB ({memory}), less {} MiB of the process itself; \
+         {} MiB a shard",
+        memory.clients_bytes >> 20,
+        memory.share_percent,
+        memory.limit_bytes >> 20,
+        memory.own_bytes >> 20,
+        (memory.clients_bytes / memory.shards) >> 20
+    )
 }
 
 /// A number of bytes, with `K`, `M`, `G` or `T` for powers of 1,024.

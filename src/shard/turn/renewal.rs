@@ -3,7 +3,7 @@
 //! The parts of the old shard are used for what memory safety alone guarantees: descriptors are
 //! open, sessions can be read. The ring, the connections' states and the cohorts are thrown away.
 
-use super::{Accepting, Flight, Parts, Shard};
+use super::{Flight, Parts, Shard};
 use crate::hub::{Hub, in_place_of};
 use crate::panics;
 use crate::shard::{Completion, RingError, RingSettings, SocketRing, clock, socket};
@@ -90,19 +90,22 @@ impl Shard {
         let accepted = self.accepted_meanwhile();
         self.counters.count_restart();
         let hub = self.salvaged_hub(index, now);
-        let Shard { ring, listener, inlet, mailbox, counters, sessions_max, overload, .. } = self;
+        let Shard { ring, acceptor, doors, inlet, mailbox, counters, overload, .. } = self;
         // The old ring's descriptor counts, so it goes first.
         drop(ring);
         let ring = SocketRing::new(RingSettings::default(), inlet.bell().fd())?;
-        let parts = Parts { hub, ring, listener, inlet, mailbox, counters, sessions_max, overload };
+        let (listener, backlog) = acceptor.listening();
+        let parts =
+            Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, overload };
         let mut shard = Shard::new(parts);
         (shard.ids, shard.parting) = (self.ids, self.parting);
-        if self.accepting == Accepting::Ended {
-            shard.ring.cancel_accept();
-            (shard.accepting, shard.drained_at_ms) = (Accepting::Ended, self.drained_at_ms);
+        (shard.tally, shard.alerts) = (self.tally, self.alerts);
+        if acceptor.has_ended() {
+            shard.end_accepting();
+            shard.drained_at_ms = self.drained_at_ms;
         }
         for fd in accepted {
-            shard.accepted(fd, now);
+            shard.accept_completed(Ok(fd), now);
         }
         Ok(shard)
     }
@@ -125,6 +128,7 @@ impl Shard {
         }
         let accepted = waiting.into_iter().filter_map(|completion| match completion {
             Completion::Accepted { fd, .. } => Some(fd),
+            Completion::AcceptedOne { result } => result.ok(),
             _ => None,
         });
         accepted.collect()
