@@ -47,6 +47,7 @@ impl Hub {
             peer_ended: false,
         });
         self.counters.opened += 1;
+        self.account(slot);
         self.admission.enter(peer.ip());
         self.arm(slot, now);
         let generation = self.sessions.at(slot).expect("just inserted").generation;
@@ -138,11 +139,13 @@ impl Hub {
             let abort = abort || session.is_unfinished();
             self.effects.push(Effect::Drop { slot, abort });
         }
+        self.account(slot);
     }
 
     /// The shard has closed the descriptor and collected every completion: the slot is free.
     pub fn release(&mut self, slot: u32) -> Option<Session> {
         let session = self.sessions.remove(slot)?;
+        self.account(slot);
         self.admission.leave(session.peer.ip());
         Some(session)
     }

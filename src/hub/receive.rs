@@ -27,6 +27,7 @@ impl Hub {
             Phase::Streaming | Phase::Echoing => self.receive_frames(slot, bytes, now),
             Phase::Closing(_) | Phase::Lingering(_) | Phase::Ended(_) => {}
         }
+        self.account(slot);
     }
 
     fn receive_upgrade(&mut self, slot: u32, mut held: Vec<u8>, bytes: &[u8], now: Now) {
