@@ -8,7 +8,7 @@ use crate::limits::{REFUSALS_MAX, REFUSALS_SHARE};
 pub struct AdmissionSettings {
     /// `None`: what descriptors and memory have room for.
     pub max_sessions: Option<usize>,
-    /// `None`: seven eighths of the sessions.
+    /// `None`: as many as sessions.
     pub max_half_open: Option<usize>,
     /// New sessions a second.
     pub accept_rate: u32,
@@ -24,8 +24,9 @@ impl Default for AdmissionSettings {
         AdmissionSettings {
             max_sessions: None,
             // A herd of honest clients is half-open all at once: one that runs an event loop opens
-            // every connection before it sends the first request. So this is near the sessions,
-            // and keeps a slowloris from the last eighth of the memory; its deadline does the rest.
+            // every connection before it sends the first request. Less than the sessions would
+            // refuse some of them, and keep no place for anyone, since everyone begins half-open:
+            // what ends a slowloris is its deadline, and what bounds it the limit of an address.
             max_half_open: None,
             // A connect with its upgrade and snapshot costs some 50 us, so this is a quarter of a
             // core, and leaves the rest to the flush.
@@ -57,7 +58,7 @@ impl AdmissionSettings {
     ) -> AdmissionLimits {
         let part = |whole: usize| whole / shards + usize::from(index < whole % shards);
         let sessions = part(sessions_max);
-        let half_open = self.max_half_open.map_or(sessions - sessions / 8, part);
+        let half_open = self.max_half_open.map_or(sessions, part);
         let refusals = REFUSALS_MAX.min(descriptors_max / shards / REFUSALS_SHARE).max(1);
         AdmissionLimits {
             sessions_max: sessions,
@@ -90,7 +91,7 @@ mod tests {
             assert_eq!(sum(|part| part.accept_rate as usize), 5_000);
             assert_eq!(sum(|part| part.accept_burst as usize), 20_000);
             assert_eq!(sum(|part| part.per_address_max as usize), 10);
-            assert!(sum(|part| part.half_open_max) >= 4_375);
+            assert_eq!(sum(|part| part.half_open_max), 5_000);
         }
     }
 

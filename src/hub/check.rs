@@ -30,6 +30,9 @@ impl Hub {
         self.check_accounts();
         let subscribed = self.sessions.iter().filter(|(_, s)| s.cohort != APART).count();
         assert_eq!(self.subscribed, subscribed, "the count of subscribed sessions");
+        let upgrading = |(_, s): &(u32, &Session)| matches!(s.phase, Phase::Upgrading(_));
+        let half_open = self.sessions.iter().filter(upgrading).count();
+        assert_eq!(self.admission.half_open(), half_open, "the count of half-open sessions");
     }
 
     /// Session and cohort agree on where the session stands.

@@ -93,26 +93,41 @@ impl Lane {
         self.look_at_ms
     }
 
-    /// Marks those whose time is over, and gives them for their receive to be cancelled; whether
-    /// each still waited for its request.
-    pub fn expire(&mut self, now_ms: u64) -> Vec<(Token, bool)> {
-        let mut over = Vec::new();
+    /// Looks who is over time. Who still waited for its request is to be told without it, and gets
+    /// `linger_ms` more; who was told already is over.
+    pub fn expire(&mut self, now_ms: u64, linger_ms: u64) -> Expired {
+        let mut expired = Expired::default();
         if self.look_at_ms.is_none_or(|at_ms| now_ms < at_ms) {
-            return over;
+            return expired;
         }
         self.look_at_ms = Some(now_ms + LOOK_MS);
         for (slot, refusal) in self.slots.iter_mut().enumerate() {
-            let Some(refusal) = refusal else { continue };
-            if refusal.until_ms <= now_ms && !matches!(refusal.stage, Stage::Over) {
-                let stage = std::mem::replace(&mut refusal.stage, Stage::Over);
-                let was_reading = matches!(stage, Stage::Reading(_));
-                self.reading -= usize::from(was_reading);
-                let token = Token { slot: slot as u32, generation: refusal.generation };
-                over.push((token, was_reading));
+            let Some(refusal) = refusal.as_mut().filter(|r| r.until_ms <= now_ms) else { continue };
+            let token = Token { slot: slot as u32, generation: refusal.generation };
+            match refusal.stage {
+                Stage::Reading(_) => {
+                    self.reading -= 1;
+                    (refusal.stage, refusal.until_ms) = (Stage::Told, now_ms + linger_ms);
+                    expired.untold.push(token);
+                }
+                Stage::Told => {
+                    refusal.stage = Stage::Over;
+                    expired.over.push(token);
+                }
+                Stage::Over => {}
             }
         }
-        over
+        expired
     }
+}
+
+/// Who is over time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Expired {
+    /// To be told now.
+    pub untold: Vec<Token>,
+    /// To be closed: their receive is to be cancelled.
+    pub over: Vec<Token>,
 }
 
 #[cfg(test)]
@@ -124,16 +139,19 @@ mod tests {
     }
 
     #[test]
-    fn who_is_over_time_is_told_once_and_a_slot_is_used_again() {
+    fn who_is_over_time_is_told_then_over_and_a_slot_is_used_again() {
         let mut lane = Lane::default();
         let full = Refused::SessionsFull;
         let first = lane.insert(socket(), full, Stage::Reading(Vec::new()), 1_000, 3_000);
         let second = lane.insert(socket(), full, Stage::Told, 1_000, 3_500);
         assert_eq!((lane.len(), lane.reading(), lane.next_ms()), (2, 1, Some(1_250)));
-        assert_eq!(lane.expire(2_900), []);
-        assert_eq!(lane.expire(3_000), [], "not yet time to look again");
-        assert_eq!(lane.expire(3_200), [(first, true)]);
-        assert_eq!(lane.expire(3_600), [(second, false)]);
+        let none = Expired::default();
+        assert_eq!(lane.expire(2_900, 500), none);
+        assert_eq!(lane.expire(3_000, 500), none, "not yet time to look again");
+        assert_eq!(lane.expire(3_200, 500), Expired { untold: vec![first], over: vec![] });
+        assert_eq!(lane.expire(3_600, 500), Expired { untold: vec![], over: vec![second] });
+        assert_eq!(lane.expire(3_900, 500), Expired { untold: vec![], over: vec![first] });
+        assert_eq!(lane.expire(9_000, 500), none);
         assert_eq!(lane.reading(), 0);
         assert!(lane.remove(first).is_some() && lane.remove(first).is_none());
         let third = lane.insert(socket(), full, Stage::Told, 4_000, 5_000);

@@ -82,7 +82,11 @@ impl Shard {
     }
 
     fn wait_in_lane(&mut self, fd: OwnedFd, refused: Refused, stage: Stage, now: Now) {
-        let until_ms = now.ms + self.hub.admission().limits().refusal_ms;
+        let wait_ms = match stage {
+            Stage::Reading(_) => self.hub.admission().limits().refusal_ms,
+            Stage::Told | Stage::Over => self.linger_ms(),
+        };
+        let until_ms = now.ms + wait_ms;
         let raw = fd.as_raw_fd();
         let token = self.lane.insert(fd, refused, stage, now.ms, until_ms);
         self.ring.receive_refused(token, raw);
@@ -137,14 +141,25 @@ impl Shard {
         }
     }
 
-    /// Ends refusals whose time is over.
+    /// Tells those whose request has not come in time, and ends those who were told.
     pub(super) fn expire_refusals(&mut self, now: Now) {
-        for (token, was_reading) in self.lane.expire(now.ms) {
-            if was_reading {
-                self.hub.count_silent_refusal();
-            }
-            self.ring.cancel_receive_refused(token);
+        let linger_ms = self.linger_ms();
+        let expired = self.lane.expire(now.ms, linger_ms);
+        for token in expired.untold {
+            let Some(refusal) = self.lane.find(token) else { continue };
+            let answer = &mut self.scratch.answer;
+            answer.clear();
+            self.hub.answer_unread(refusal.refused, now, answer);
+            tell(refusal.fd.as_fd(), answer);
+            socket::shutdown_write(refusal.fd.as_fd());
         }
+        expired.over.into_iter().for_each(|token| self.ring.cancel_receive_refused(token));
+    }
+
+    /// How long the request of a client that was told already is awaited, to be read away: a
+    /// quarter, since nothing but the orderly end depends on it.
+    fn linger_ms(&self) -> u64 {
+        self.hub.admission().limits().refusal_ms / 4
     }
 }
 

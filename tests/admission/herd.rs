@@ -33,9 +33,13 @@ impl Herd {
         Herd { poll: Poll::new().expect("epoll"), to, members: Vec::new(), answered: 0 }
     }
 
-    /// Begins so many connects, all at once.
+    /// Begins so many connects, as fast as this thread can; what has connected meanwhile sends
+    /// its request now and then.
     pub fn grow(&mut self, count: usize) {
-        for _ in 0..count {
+        for begun in 0..count {
+            if begun % 500 == 499 {
+                self.step(Duration::ZERO);
+            }
             let mut stream = TcpStream::connect(self.to).expect("a descriptor and a port");
             let token = Token(self.members.len());
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -55,22 +59,34 @@ impl Herd {
     /// Drives all until `enough` says so.
     pub fn drive(&mut self, what: &str, mut enough: impl FnMut(&Herd) -> bool) {
         let deadline = Instant::now() + super::PATIENCE;
-        let mut events = Events::with_capacity(4096);
         while !enough(self) {
-            assert!(Instant::now() < deadline, "{what}: {} answered", self.answered);
-            let pause = Some(Duration::from_millis(100));
-            self.poll.poll(&mut events, pause).expect("polls");
-            for event in &events {
-                let member = &mut self.members[event.token().0];
-                let was_answered = member.answer.is_some();
-                member.step();
-                self.answered += usize::from(!was_answered && member.answer.is_some());
-            }
+            let late = || format!("{what}: {} answered, {:?}", self.answered, self.trouble());
+            assert!(Instant::now() < deadline, "{}", late());
+            self.step(Duration::from_millis(100));
         }
     }
 
+    fn step(&mut self, pause: Duration) {
+        let mut events = Events::with_capacity(4096);
+        self.poll.poll(&mut events, Some(pause)).expect("polls");
+        for event in &events {
+            let member = &mut self.members[event.token().0];
+            let was_answered = member.answer.is_some();
+            member.step();
+            self.answered += usize::from(!was_answered && member.answer.is_some());
+        }
+    }
+
+    /// Everyone has an answer, or will get none.
     pub fn all_answered(&self) -> bool {
-        self.answered == self.members.len()
+        let lost = |member: &&Member| member.answer.is_none() && member.trouble.is_some();
+        self.answered + self.members.iter().filter(lost).count() == self.members.len()
+    }
+
+    /// How many had trouble, and some of it.
+    pub fn trouble(&self) -> (usize, Vec<&String>) {
+        let all = || self.members.iter().filter_map(|member| member.trouble.as_ref());
+        (all().count(), all().take(5).collect())
     }
 
     pub fn served(&self) -> impl Iterator<Item = &Member> {

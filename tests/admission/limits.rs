@@ -86,7 +86,7 @@ fn over_the_rate_clients_are_told_and_get_in_later() {
 
 /// Method: a full server and clients that send nothing. The first 512 are waited for, the next 512
 /// get 503 before they send anything, and for the rest nothing is accepted until there is room;
-/// all of them end, and meanwhile the server does next to nothing.
+/// all of them are told and end, and meanwhile the server does next to nothing.
 #[test]
 fn the_lane_of_refusals_is_bounded_and_nothing_spins_while_it_is_full() {
     let _guard = alone();
@@ -106,6 +106,6 @@ fn the_lane_of_refusals_is_bounded_and_nothing_spins_while_it_is_full() {
     assert!(matches!(answer, Answer::Closed { code: 1013, .. }), "{answer:?}");
     wait_for("the end of all", || clients.iter_mut().all(Raw::is_over).then_some(()));
     let summary = server.stop();
-    assert!(summary.count("http_503") >= 512 && summary.count("silent") > 0);
+    assert!(summary.count("http_503") >= 1_400);
     assert_eq!(summary.count("sessions_full"), 1_500);
 }

@@ -12,27 +12,22 @@ use std::time::Instant;
 #[test]
 fn of_eighteen_thousand_five_thousand_are_served_and_the_others_told() {
     let _guard = alone();
-    let server = Server::start("--shards 2 --max-sessions 5000");
+    let server = Server::start("--shards 2 --max-sessions 5000 --handshake-ms 60000");
     let mut herd = Herd::new(server.address);
     herd.grow(1_000);
     herd.drive("the first quotes", |herd| herd.served().filter(|m| m.quotes > 0).count() == 1_000);
     let begin = Instant::now();
     herd.grow(17_000);
     herd.drive("answers", Herd::all_answered);
-    println!("18,000 connects: all answered within {:?}", begin.elapsed());
+    println!("17,000 connects: all answered within {:?}", begin.elapsed());
+    assert_eq!(herd.trouble(), (0, vec![]));
     let before: Vec<u64> = herd.members.iter().map(|member| member.quotes).collect();
     herd.drive("two more quotes for each", |herd| {
         let with_before = herd.members.iter().zip(&before);
         let mut served = with_before.filter(|(m, _)| m.answer == Some(Answer::Served));
         served.all(|(member, before)| member.quotes >= before + 2 || member.trouble.is_some())
     });
-    let trouble: Vec<_> = herd.members.iter().filter_map(|m| m.trouble.as_ref()).collect();
-    assert!(
-        trouble.is_empty(),
-        "{} clients, {:?}",
-        trouble.len(),
-        &trouble[..trouble.len().min(5)]
-    );
+    assert_eq!(herd.trouble(), (0, vec![]));
     assert_eq!(herd.served().count(), 5_000);
     let first = &herd.members[..1_000];
     assert!(first.iter().all(|m| m.answer == Some(Answer::Served)), "nobody is displaced");

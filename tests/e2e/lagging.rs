@@ -2,8 +2,9 @@
 //!
 //! Method: a thousand clients with `SO_RCVBUF` of 8 KiB, set before they connect, subscribe to
 //! everything and read nothing; every deadline lies beyond the test. Then a few that read, with
-//! room in the kernel so that they are never the slow ones, subscribe, and with the last of them the replay begins, with a tape of 4,096 trades. Private
-//! memory of the process and `skmem` of its own sockets are summed up before the replay and after
+//! room in the kernel so that they are never the slow ones, subscribe, and with the last of them
+//! the replay begins, with a tape of 4,096 trades. Private memory of the process and `skmem` of
+//! its own sockets are summed up before the replay and after
 //! its end. Then each of the thousand reads, and its stream is held against the file: whole up to
 //! the place where it stopped, a gap, the retained trades, the last quotes.
 

@@ -86,8 +86,8 @@ fn what_the_tape_has_lost_is_a_gap() {
 #[test]
 fn numbers_that_do_not_hold_get_a_snapshot_and_a_gap() {
     let (server, mut stdin, epoch) = ten_trades("");
-    let mut next = 11;
-    for (claimed, since) in [("another", 5), ("", 5), (&*epoch, 1_000)] {
+    let claims = [("another", 5), ("", 5), (&*epoch, 1_000)];
+    for (next, (claimed, since)) in (11..).zip(claims) {
         let mut client = Client::connect(server.address, "/v1/stream");
         subscribe(&mut client, claimed, since);
         let mut events = client.until("the snapshot", |e| is(e, "q", "A") && e["sn"] == 1);
@@ -98,7 +98,6 @@ fn numbers_that_do_not_hold_get_a_snapshot_and_a_gap() {
         assert!(gaps.iter().all(|gap| gap.get("from").is_none()), "{gaps:?}");
         assert_eq!(sequence(&events), [u64::from(next)]);
         client.close();
-        next += 1;
     }
     server.stop();
 }

@@ -111,6 +111,7 @@ impl Run {
     pub fn check_empty(&mut self) {
         assert!(self.clients.iter().all(|client| client.connection.is_none()), "all released");
         assert_eq!((self.hub.sessions(), self.hub.cohorts(), self.hub.subscribed()), (0, 0, 0));
+        assert!(self.hub.admission().is_at_rest(), "nobody is held against a limit");
         // Timers that nobody needs any more run out, and nothing arms new ones.
         self.now.ms += 10_000_000;
         self.turn();

@@ -10,7 +10,7 @@ pub struct AdmissionArgs {
     /// Sessions of the whole server [default: what descriptors and memory have room for]
     #[arg(long, value_name = "N")]
     pub max_sessions: Option<usize>,
-    /// Connections whose upgrade has not come yet [default: seven eighths of the sessions]
+    /// Connections whose upgrade has not come yet [default: as many as sessions]
     #[arg(long, value_name = "N")]
     pub max_half_open: Option<usize>,
     /// New sessions a second, after a burst

@@ -30,13 +30,13 @@ pub enum Refused {
 pub enum Told {
     /// 101, and a Close frame with code 1013 and the hint.
     Closed,
-    /// 503 with `Retry-After`, before anything was read.
+    /// 503 with `Retry-After`: before anything was read, or because its request did not come.
     Unavailable,
     /// 429, before anything was read.
     TooMany,
     /// What it sent was not an upgrade; it got the answer to that.
     NotAnUpgrade,
-    /// It sent no whole request in time, or left.
+    /// It left before it had sent its request.
     Silent,
 }
 

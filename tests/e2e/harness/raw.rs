@@ -105,7 +105,7 @@ impl Raw {
     }
 
     /// Everything that comes until the connection ends.
-    pub fn to_end(&mut self) -> Vec<u8> {
+    pub fn until_end(&mut self) -> Vec<u8> {
         while self.read(PATIENCE).unwrap_or(false) {}
         std::mem::take(&mut self.bytes)
     }
