@@ -7,8 +7,12 @@
 /// Longest symbol, exchange code and condition list, in bytes: what fits the payload of one `Tick`.
 pub const NAME_BYTES_MAX: usize = 32;
 
-/// Symbols that one shard knows, from feeds and from subscriptions together.
+/// Symbols of all feeds together.
 pub const SYMBOLS_MAX: usize = 100_000;
+
+/// Symbols of one shard that clients have named and no feed has sent (error 405 above it). Some
+/// megabytes; apart from the feeds' share, so that made-up names never shut a feed's symbol out.
+pub const SYMBOLS_UNFED_MAX: usize = 50_000;
 
 /// Distinct exchange and tape codes. Code 0 means "absent", so 255 fit the one byte they get.
 pub const CODES_MAX: usize = 255;
@@ -25,9 +29,6 @@ pub const FRAME_PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 
 /// Longest encoded event line (one element of a frame's array), in bytes.
 pub const LINE_BYTES_MAX: usize = 1024;
-
-/// Room kept before a payload for its frame header (RFC 6455, section 5.2: 2, 4 or 10 bytes).
-pub const FRAME_HEADER_BYTES_MAX: usize = 10;
 
 /// HTTP request head of an upgrade, in bytes.
 pub const UPGRADE_BYTES_MAX: usize = 16 * 1024;

@@ -1,6 +1,7 @@
 //! Arguments → command → exit code. 0: done; 1: failed; 2: wrong use.
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tapecast::cli::{load, serve, subscribe};
 use tracing_subscriber::EnvFilter;
@@ -30,7 +31,11 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("TAPECAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     match arguments.command {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(args)) => serve::run(&args),

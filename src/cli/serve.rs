@@ -24,8 +24,8 @@ pub struct ServeArgs {
     /// interval_ms=40,burst=50 for exact loads, trades=PERCENT (0: quotes alone), names=SYM
     /// (SYM0001 ...), test_symbols=off.
     ///
-    /// replay:PATH[,speed=1|10|max][,loop][,wait=N][,restamp]: NDJSON, plain, .gz or .zst. wait=N
-    /// begins when N sessions have subscribed; restamp gives event times of now.
+    /// replay:PATH[,speed=1|10|max,loop,wait=N,restamp]: NDJSON, plain, .gz or .zst. wait=N begins
+    /// when N sessions have subscribed; restamp gives event times of now.
     ///
     /// stdin: the same lines from standard input.
     #[arg(long = "feed", value_name = "SPEC")]
@@ -163,7 +163,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     let _ = print_what_runs(&settings, &server);
     match signals.wait(|| server.has_failed().then_some(())) {
         Woken::Condition(()) => {
-            tracing::error!("a shard has ended by itself; the process exits for its supervisor");
+            tracing::error!("a thread has ended by itself; the process exits for its supervisor");
             return ExitCode::FAILURE;
         }
         Woken::Signal(name) => tracing::info!(

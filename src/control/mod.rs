@@ -3,6 +3,6 @@
 //! The tokio runtime lives here and in `feed/` only. Must not touch a session: it reads counters
 //! and sends messages. Today it is signals; the admin port and systemd belong here too.
 
-pub mod signals;
+mod signals;
 
 pub use signals::{Signals, Woken};

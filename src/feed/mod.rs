@@ -6,19 +6,19 @@
 //! offers these to every shard through an [`Outlet`] and an [`Inlet`]. Must not know shards,
 //! sessions, encodings for clients, nor what a shard does with a tick.
 
-pub mod bars;
-pub mod bell;
+mod bars;
+mod bell;
 mod feed_run;
-pub mod ingest;
-pub mod inlet;
+mod ingest;
+mod inlet;
 mod line_records;
 mod lines;
 mod log_limit;
-pub mod numbering;
-pub mod outlet;
+mod numbering;
+mod outlet;
 mod replay;
-pub mod source;
-pub mod spec;
+mod source;
+mod spec;
 mod stdin;
 mod synthetic;
 mod tickers;

@@ -42,8 +42,6 @@ pub struct Book {
     recent: Vec<Recent>,
     /// Arrival number of the last tick before `recent[0]`.
     flushed: u64,
-    /// The tape's head at the last flush.
-    flushed_position: u64,
     /// First records of bars whose second has not come.
     halves: Vec<Option<Tick>>,
     feeds: Vec<FeedView>,
@@ -57,7 +55,6 @@ impl Book {
             tape: Tape::new(tape_ticks),
             recent: Vec::new(),
             flushed: 0,
-            flushed_position: 0,
             halves: Vec::new(),
             feeds: Vec::new(),
         }
@@ -84,7 +81,7 @@ impl Book {
                 return None;
             }
             TickBody::BarTotals(..) => {
-                // Halves of different bars can meet where the ingest had to merge; they do not count.
+                // Halves of different bars can meet where the ingest had to merge: no bar.
                 let half = self.halves.get_mut(symbol as usize)?.take();
                 let prices = half.filter(|half| half.seq() == tick.seq())?;
                 self.recent.push(Recent { tick: prices, position });
@@ -116,9 +113,14 @@ impl Book {
         self.flushed + u64::from(index) + 1
     }
 
-    /// Arrival number and tape position that everyone in step had after the last flush.
-    pub fn flushed(&self) -> (u64, u64) {
-        (self.flushed, self.flushed_position)
+    /// The arrival number of the newest tick of the last flush.
+    pub fn flushed(&self) -> u64 {
+        self.flushed
+    }
+
+    /// Arrival number and tape position of the moment before `recent()[index]` came.
+    pub fn before(&self, index: u32) -> (u64, u64) {
+        (self.arrival_of(index) - 1, self.recent[index as usize].position)
     }
 
     /// Arrival number and tape position of now.
@@ -128,7 +130,7 @@ impl Book {
 
     /// The flush is over: everyone in step has what had come.
     pub fn settle(&mut self) {
-        (self.flushed, self.flushed_position) = self.here();
+        self.flushed = self.arrivals();
         self.recent.clear();
     }
 

@@ -41,6 +41,7 @@ impl Hub {
             format: Format::default(),
             strikes: 0,
             authenticated: false,
+            heartbeat_due: false,
             queued: false,
             draining: false,
             peer_ended: false,

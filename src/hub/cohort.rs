@@ -1,6 +1,7 @@
 //! Cohorts: all sessions of the shard that asked for the same thing, and the index from a symbol
 //! to those who watch it.
 
+use super::book::Book;
 use super::interest::Interest;
 use super::symbols::Symbols;
 use crate::market::{Channel, ChannelSet};
@@ -35,7 +36,7 @@ pub struct Cohort {
     /// Items put into this cohort's flushes since it began.
     pub items: u64,
     /// All sessions that belong to it, in step or not.
-    sessions: u32,
+    pub(super) sessions: u32,
 }
 
 /// The state of a cohort with a rate.
@@ -44,31 +45,43 @@ pub struct Merged {
     /// What its members in step have: the same marks that a session behind has.
     pub lag: Lag,
     pub flushed_at_ms: u64,
-    /// Its clock runs. At rest it does not: nothing is due until a tick comes.
-    pub armed: bool,
+    /// When its clock is due. At rest it does not run: nothing is due until a tick comes.
+    pub due_at_ms: Option<u64>,
 }
 
 /// One watcher of a symbol.
 #[derive(Debug, Clone, Copy)]
-struct Watch {
-    cohort: u32,
-    channels: ChannelSet,
+pub(super) struct Watch {
+    pub(super) cohort: u32,
+    pub(super) channels: ChannelSet,
 }
 
 /// Ids are used again; a cohort ends with its last session.
 #[derive(Debug, Default)]
 pub struct Cohorts {
-    cohorts: Vec<Option<Cohort>>,
-    free: Vec<u32>,
-    by_key: FxHashMap<Rc<CohortKey>, u32>,
+    pub(super) cohorts: Vec<Option<Cohort>>,
+    pub(super) free: Vec<u32>,
+    pub(super) by_key: FxHashMap<Rc<CohortKey>, u32>,
     /// By symbol. Cohorts with `*` and cohorts with a rate are not in it.
-    watches: Vec<Vec<Watch>>,
+    pub(super) watches: Vec<Vec<Watch>>,
     /// Cohorts with `*` and without a rate.
-    stars: Vec<u32>,
+    pub(super) stars: Vec<u32>,
     /// Cohorts whose window is not empty.
-    dirty: Vec<u32>,
+    pub(super) dirty: Vec<u32>,
     /// Cohorts with a rate whose clock is not armed.
-    resting: Vec<u32>,
+    pub(super) resting: Vec<u32>,
+}
+
+impl Cohort {
+    /// Arrival number and tape position that its members in step have. A window begins with its
+    /// own first update, not with the last flush: members may have come into step in between.
+    pub fn has(&self, book: &Book) -> (u64, u64) {
+        match (&self.merged, self.window.first()) {
+            (Some(merged), _) => (merged.lag.mark, merged.lag.cursor),
+            (None, Some(first)) => book.before(*first),
+            (None, None) => book.here(),
+        }
+    }
 }
 
 impl Cohorts {
@@ -107,7 +120,7 @@ impl Cohorts {
         }
         let merged = (key.rate != Rate::OFF).then(|| {
             self.resting.push(id);
-            Merged { lag: Lag::at(here.0, here.1), flushed_at_ms: 0, armed: false }
+            Merged { lag: Lag::at(here.0, here.1), flushed_at_ms: 0, due_at_ms: None }
         });
         if merged.is_none() {
             self.watch(id, &key.interest);

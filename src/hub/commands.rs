@@ -84,7 +84,9 @@ impl Hub {
         let old = self.interest(slot);
         let refuse = |message| CommandError { code: 405, message, id: change.id.clone() };
         let Some(items) = self.numbered(&change.items) else {
-            return Err(refuse("the server knows too many symbols already".to_string()));
+            return Err(refuse(
+                "too many names that no feed sends; name fewer unknown symbols".to_string(),
+            ));
         };
         let new = old.with(items.iter().copied());
         let most = self.settings.session_symbols_max;

@@ -15,7 +15,8 @@ impl Hub {
         self.wheel.advance(now.ms, &mut due);
         for (slot, generation) in due {
             let session = self.sessions.at_mut(slot).filter(|s| s.generation == generation);
-            if let Some(session) = session {
+            // An entry that an earlier one superseded must arm nothing, or entries would only grow.
+            if let Some(session) = session.filter(|s| s.deadlines.armed_at_ms <= now.ms) {
                 session.deadlines.armed_at_ms = u64::MAX;
                 self.look_at(slot, now);
                 self.arm(slot, now);
@@ -61,6 +62,7 @@ impl Hub {
                 } else if stalls_at_ms(session, settings).is_some_and(|at| at <= now.ms) {
                     self.end(slot, CloseReason::WriteStall, now);
                 } else if deadlines.pinged_at_ms > 0
+                    && !session.is_unfinished()
                     && deadlines.pinged_at_ms + settings.pong_ms <= now.ms
                 {
                     self.end(slot, CloseReason::PongTimeout, now);
@@ -74,34 +76,29 @@ impl Hub {
 
     /// Pings and heartbeats. Neither is queued behind what is not being read.
     fn say_something(&mut self, slot: u32, now: Now) {
-        let items = self.items(slot);
-        let feed = self.book.feed_summary();
         let Some(session) = self.sessions.at_mut(slot) else { return };
         let blocked = session.is_unfinished();
         if session.deadlines.heartbeat_at_ms <= now.ms {
             session.deadlines.heartbeat_at_ms = now.ms + u64::from(session.heartbeat_ms);
-            if !blocked {
-                let age_ns = now.unix_ns.saturating_sub(feed.last_ns);
-                let age_ms = (feed.last_ns > 0).then(|| (age_ns / 1_000_000).max(0) as u64);
-                let format = session.format;
-                event::heartbeat(
-                    format,
-                    now.unix_ns,
-                    feed.state,
-                    age_ms,
-                    items,
-                    session.personal(),
-                );
-            }
+            session.heartbeat_due = !blocked;
         }
         let due = ping_at_ms(session, slot, &self.settings) <= now.ms;
-        if due && session.deadlines.pinged_at_ms == 0 {
+        if due && !blocked && session.deadlines.pinged_at_ms == 0 {
             session.deadlines.pinged_at_ms = now.ms;
-            if !blocked {
-                frame::write_ping(b"", session.personal());
-            }
+            frame::write_ping(b"", session.personal());
         }
         self.enqueue(slot);
+    }
+
+    /// Written when it is composed and not when it fell due: a flush in between would belie its
+    /// count.
+    pub(super) fn write_heartbeat(&mut self, slot: u32, now: Now) {
+        let (items, feed) = (self.items(slot), self.book.feed_summary());
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        let age_ns = now.unix_ns.saturating_sub(feed.last_ns);
+        let age_ms = (feed.last_ns > 0).then(|| (age_ns / 1_000_000).max(0) as u64);
+        let (format, personal) = (session.format, session.personal());
+        event::heartbeat(format, now.unix_ns, feed.state, age_ms, items, personal);
     }
 
     /// Items put into frames for a session so far.
@@ -115,7 +112,7 @@ impl Hub {
 }
 
 /// The earliest time at which something of the session can be due.
-fn next_deadline(session: &Session, slot: u32, settings: &super::HubSettings) -> u64 {
+pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubSettings) -> u64 {
     let deadlines = &session.deadlines;
     match session.phase {
         Phase::Upgrading(_) => deadlines.opened_at_ms + settings.handshake_ms,
@@ -123,6 +120,8 @@ fn next_deadline(session: &Session, slot: u32, settings: &super::HubSettings) ->
         Phase::Ended(_) => u64::MAX,
         Phase::Streaming | Phase::Echoing => {
             let life = match deadlines.pinged_at_ms {
+                // Taking bytes is life enough, and a ping would wait behind them.
+                _ if session.is_unfinished() => u64::MAX,
                 0 => ping_at_ms(session, slot, settings),
                 pinged => pinged + settings.pong_ms,
             };

@@ -9,7 +9,7 @@ use super::batch::{Send, Source};
 use super::catchup::compose;
 use super::cohort::Cohort;
 use super::{Effect, Hub};
-use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, SENDS_PER_CHUNK};
+use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use crate::market::Channel;
 use crate::session::{CloseReason, Lag, Now, Place};
 use crate::wire::{Format, frame};
@@ -20,15 +20,17 @@ use std::{cmp::Reverse, mem};
 #[derive(Debug, Default)]
 pub(super) struct Flush {
     /// Cohorts still to be flushed; one may have ended since it was put here.
-    queue: Vec<u32>,
+    pub(super) queue: Vec<u32>,
     active: Option<Active>,
     /// Between the first cohort and the end.
     running: bool,
     /// Windows are being flushed, not only cohorts with a rate: the book settles at the end.
     settles: bool,
     flushed_at_ms: u64,
+    /// The book's place when clocks were last armed: without a new tick there is nothing to arm.
+    armed: (u64, u64),
     /// When each armed cohort with a rate is due.
-    clocks: BinaryHeap<Reverse<(u64, u32)>>,
+    pub(super) clocks: BinaryHeap<Reverse<(u64, u32)>>,
 }
 
 /// The cohort that is being flushed.
@@ -68,6 +70,11 @@ struct FrameEnd {
 impl Flush {
     pub fn is_running(&self) -> bool {
         self.running
+    }
+
+    /// Whether the flush under way is at this cohort.
+    pub fn is_at(&self, cohort: u32) -> bool {
+        self.active.as_ref().is_some_and(|active| active.cohort == cohort)
     }
 
     /// Whether the member at `index` of a cohort waits for its part of the flush under way; gives
@@ -111,7 +118,7 @@ impl Hub {
                 let members = cohort.map_or(&[][..], |c| &c.in_step[..active.next]);
                 let end = active.frames.last().map_or(0, |f| f.bytes);
                 if !members.is_empty() && end > 0 {
-                    let from = members.len().saturating_sub(SENDS_PER_CHUNK);
+                    let from = members.len().saturating_sub(self.settings.batch_sends);
                     let sends = members[from..].iter();
                     self.batch.sends.clear();
                     self.batch.sends.extend(sends.map(|slot| Send { slot: *slot, start: 0, end }));
@@ -138,21 +145,31 @@ impl Hub {
         if windows_due && !self.book.recent().is_empty() {
             (self.flush.settles, self.flush.running) = (true, true);
             self.flush.flushed_at_ms = now.ms;
-            self.flush.queue = self.cohorts.take_dirty();
+            // An id may have ended and be that of a cohort with a rate now: its clock calls it.
+            let mut dirty = self.cohorts.take_dirty();
+            dirty.retain(|id| self.cohorts.at(*id).is_some_and(|c| c.merged.is_none()));
+            self.flush.queue = dirty;
             self.counters.flushes += 1;
         }
         while let Some(Reverse((at_ms, cohort))) = self.flush.clocks.peek().copied()
             && at_ms <= now.ms
         {
             self.flush.clocks.pop();
-            self.flush.queue.push(cohort);
-            self.flush.running = true;
+            // Clocks are not stopped when their cohort ends: one may be that of an earlier use.
+            let merged = self.cohorts.at(cohort).and_then(|c| c.merged.as_ref());
+            if merged.is_some_and(|merged| merged.due_at_ms == Some(at_ms)) {
+                self.flush.queue.push(cohort);
+                self.flush.running = true;
+            }
         }
         self.flush.running
     }
 
     /// Cohorts with a rate have a clock that runs only while something has come for them.
     fn arm_clocks(&mut self, now: Now) {
+        if mem::replace(&mut self.flush.armed, self.book.here()) == self.book.here() {
+            return;
+        }
         for id in self.cohorts.take_resting() {
             let Some(cohort) = self.cohorts.at_mut(id) else { continue };
             let rate = cohort.key.rate;
@@ -161,9 +178,9 @@ impl Hub {
                 self.cohorts.rest(id);
                 continue;
             }
-            merged.armed = true;
             let interval_ms = rate.interval_ns().unwrap_or(0) / 1_000_000;
             let at_ms = (merged.flushed_at_ms + interval_ms).max(now.ms);
+            merged.due_at_ms = Some(at_ms);
             self.flush.clocks.push(Reverse((at_ms, id)));
         }
     }
@@ -172,14 +189,19 @@ impl Hub {
         let Some(cohort) = self.cohorts.at_mut(id) else { return };
         self.batch.flush_bytes.clear();
         let lines = &mut self.lines[cohort.key.format.index()];
-        let (before, frames, taken) = match cohort.merged.take() {
+        let before = cohort.has(&self.book);
+        let (frames, taken) = match cohort.merged.take() {
             None => {
                 let window = mem::take(&mut cohort.window);
                 let frames = encode_window(&self.book, lines, cohort, &window, &mut self.batch);
-                (self.book.flushed(), frames, Taken::Window(window))
+                (frames, Taken::Window(window))
+            }
+            Some(merged) if merged.due_at_ms.is_none() => {
+                // The id was queued for a cohort that has ended since: this one is not due.
+                cohort.merged = Some(merged);
+                return;
             }
             Some(mut merged) => {
-                let before = (merged.lag.mark, merged.lag.cursor);
                 let mut taken = Vec::new();
                 let out = &mut self.batch.flush_bytes;
                 let frames = match cohort.in_step.is_empty() {
@@ -191,10 +213,10 @@ impl Hub {
                         encode_merged(&self.book, lines, cohort, &mut merged.lag, &mut taken, out)
                     }
                 };
-                (merged.flushed_at_ms, merged.armed) = (now.ms, false);
+                (merged.flushed_at_ms, merged.due_at_ms) = (now.ms, None);
                 cohort.merged = Some(merged);
                 self.cohorts.rest(id);
-                (before, frames, Taken::Merged(taken))
+                (frames, Taken::Merged(taken))
             }
         };
         let cohort = self.cohorts.at_mut(id).expect("just seen");

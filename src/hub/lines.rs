@@ -110,7 +110,7 @@ impl Lines {
     }
 
     fn line(&mut self, book: &Book, arrival: u64, snapshot: bool, event: Event) -> Span {
-        let flushed = book.flushed().0;
+        let flushed = book.flushed();
         if arrival > flushed && !snapshot {
             return self.recent(book, (arrival - flushed - 1) as u32);
         }

@@ -28,13 +28,8 @@ impl Hub {
         let Place::InStep(index) = session.place else { return None };
         let (id, index) = (session.cohort, index as usize);
         let cohort = self.cohorts.at_mut(id).expect("a member's cohort lives");
-        let here = self.book.here();
-        let (has, missed) = match (self.flush.unserved(id, index), &cohort.merged) {
-            (Some(unserved), _) => unserved,
-            (None, Some(merged)) => ((merged.lag.mark, merged.lag.cursor), 0),
-            (None, None) if cohort.window.is_empty() => (here, 0),
-            (None, None) => (self.book.flushed(), 0),
-        };
+        let unserved = self.flush.unserved(id, index);
+        let (has, missed) = unserved.unwrap_or_else(|| (cohort.has(&self.book), 0));
         session.items = session.items.wrapping_add(cohort.items).wrapping_sub(missed);
         self.counters.items_out -= missed;
         session.place = Place::Apart;

@@ -20,6 +20,7 @@
 pub mod batch;
 pub mod book;
 mod catchup;
+mod check;
 mod closing;
 pub mod cohort;
 mod commands;
@@ -81,8 +82,8 @@ pub struct Hub {
     sessions: Sessions,
     decoders: Decoders,
     flush: Flush,
-    /// Sessions that have something of their own to be composed.
-    queue: VecDeque<u32>,
+    /// Slot and generation of sessions that have something of their own to be composed.
+    queue: VecDeque<(u32, u32)>,
     batch: Batch,
     wheel: Wheel,
     effects: Vec<Effect>,
@@ -168,10 +169,10 @@ impl Hub {
     /// does not hold up answers and pongs.
     pub fn next_batch(&mut self, now: Now) -> bool {
         let own_first = self.batch.source == batch::Source::Flush;
-        if own_first && self.next_own() {
+        if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own()
+        self.next_flush(now) || self.next_own(now)
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {
@@ -204,6 +205,11 @@ impl Hub {
         &self.settings
     }
 
+    /// How many different subscriptions there are.
+    pub fn cohorts(&self) -> usize {
+        self.cohorts.len()
+    }
+
     pub fn book(&self) -> &Book {
         &self.book
     }
@@ -216,7 +222,10 @@ impl Hub {
             && !matches!(session.phase, Phase::Lingering(_) | Phase::Ended(_))
         {
             session.queued = true;
-            self.queue.push_back(slot);
+            self.queue.push_back((slot, session.generation));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

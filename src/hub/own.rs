@@ -1,28 +1,33 @@
 //! What one session gets for itself: its answers, then the next frame of its catch-up.
 
 use super::batch::{BATCH_BYTES_MAX, Send, Source};
-use super::catchup::compose;
+use super::catchup::{compose, look_again};
 use super::cohort::Cohort;
+use super::interest::Interest;
 use super::{Effect, Hub};
-use crate::limits::SENDS_PER_CHUNK;
-use crate::session::{CloseReason, Now, Phase, Place};
+use crate::market::Channel;
+use crate::session::{CloseReason, Lag, Now, Phase, Place};
 use bytes::Bytes;
+use std::mem;
 
 impl Hub {
     /// Composes for sessions in the queue, each once, up to the bounds of a batch.
-    pub(super) fn next_own(&mut self) -> bool {
+    pub(super) fn next_own(&mut self, now: Now) -> bool {
         self.batch.source = Source::Own;
         self.batch.sends.clear();
         self.batch.own_bytes.clear();
         // Sessions with nothing to send come into step here and put nothing into the batch.
         let mut left = self.queue.len();
         while left > 0
-            && self.batch.sends.len() < SENDS_PER_CHUNK
+            && self.batch.sends.len() < self.settings.batch_sends
             && self.batch.own_bytes.len() < BATCH_BYTES_MAX
-            && let Some(slot) = self.queue.pop_front()
+            && let Some((slot, generation)) = self.queue.pop_front()
         {
             left -= 1;
-            self.compose_own(slot);
+            // One who has left may have stood in the queue, and its slot have a new session.
+            if self.sessions.at(slot).is_some_and(|s| s.generation == generation) {
+                self.compose_own(slot, now);
+            }
         }
         !self.batch.sends.is_empty()
     }
@@ -32,12 +37,17 @@ impl Hub {
         !self.queue.is_empty()
     }
 
-    fn compose_own(&mut self, slot: u32) {
+    fn compose_own(&mut self, slot: u32, now: Now) {
         let Some(session) = self.sessions.at_mut(slot) else { return };
         session.queued = false;
-        if session.is_unfinished() {
+        let is_over = matches!(session.phase, Phase::Lingering(_) | Phase::Ended(_));
+        if session.is_unfinished() || is_over {
             return;
         }
+        if mem::take(&mut session.heartbeat_due) && session.is_streaming() {
+            self.write_heartbeat(slot, now);
+        }
+        let session = self.sessions.at_mut(slot).expect("just seen");
         let out = &mut self.batch.own_bytes;
         let start = out.len();
         if let Some(outgoing) = &mut session.outgoing {
@@ -45,11 +55,18 @@ impl Hub {
             session.outgoing = None;
         }
         let streaming = session.is_streaming();
-        if let (true, Place::Behind(lag)) = (streaming, &mut session.place) {
+        // Who waits gets the rest at the flush that it waits for: at its rate, not with a pong.
+        if let (true, Place::Behind(lag)) = (streaming, &mut session.place)
+            && !lag.waiting
+        {
             let cohort = self.cohorts.at(session.cohort).expect("who is behind has a cohort");
             let key = &cohort.key;
             let lines = &mut self.lines[key.format.index()];
             let (interest, encoding) = (&key.interest, key.format.encoding);
+            if self.settings.canary {
+                look_again(&self.book, interest, lag);
+                forget_one(interest, lag);
+            }
             let mut taken = Vec::new();
             let composed = compose(&self.book, lines, interest, encoding, lag, &mut taken, out);
             session.items = session.items.wrapping_add(composed.items);
@@ -103,10 +120,14 @@ impl Hub {
         };
         let Some(outgoing) = &mut session.outgoing else { return };
         outgoing.progress(taken, now.ms);
-        match outgoing.is_unfinished() {
-            true => self.effects.push(Effect::SendRest { slot }),
-            false => self.enqueue(slot),
+        if outgoing.is_unfinished() {
+            return self.effects.push(Effect::SendRest { slot });
         }
+        // An unanswered ping stood behind what is finished only now.
+        let pinged_at_ms = &mut session.deadlines.pinged_at_ms;
+        *pinged_at_ms = if *pinged_at_ms > 0 { now.ms } else { 0 };
+        self.enqueue(slot);
+        self.arm(slot, now);
     }
 
     /// Everything that was composed for the session is with the kernel.
@@ -131,6 +152,9 @@ impl Hub {
         let here = self.book.here();
         let Some(session) = self.sessions.at_mut(slot) else { return };
         let Place::Behind(lag) = &mut session.place else { return };
+        if lag.waiting {
+            return;
+        }
         if !lag.pending.is_empty() || (lag.mark, lag.cursor) != here {
             return self.enqueue(slot);
         }
@@ -139,11 +163,18 @@ impl Hub {
             session.items = session.items.wrapping_sub(cohort.items);
             session.place = Place::InStep(cohort.in_step.len() as u32);
             cohort.in_step.push(slot);
-        } else if !lag.waiting {
+        } else {
             lag.waiting = true;
             cohort.waiting.push(slot);
         }
     }
+}
+
+/// What the canary does: one changed quote or bar of a session that is behind stays unmarked.
+fn forget_one(interest: &Interest, lag: &mut Lag) {
+    let update = |bit: &usize| interest.at(*bit).1 != Channel::Trades && !lag.fresh.has(*bit);
+    let forgotten = lag.pending.iter().find(update);
+    forgotten.into_iter().for_each(|bit| lag.pending.clear(bit));
 }
 
 /// Whether who has everything up to `here` has what the cohort's members in step have.

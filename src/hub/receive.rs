@@ -65,7 +65,7 @@ impl Hub {
             let limits = event::Limits {
                 symbols: self.settings.session_symbols_max,
                 since: crate::limits::SINCE_SYMBOLS_MAX,
-                message_bytes: crate::limits::COMMAND_BYTES_MAX,
+                message_bytes: COMMAND_BYTES_MAX,
             };
             let (format, personal) = (session.format, session.personal());
             event::connected(format, &self.epoch, &id, &limits, personal);
@@ -113,14 +113,17 @@ impl Hub {
 
     fn message(&mut self, slot: u32, incoming: Incoming<'_>, now: Now) {
         let Some(session) = self.sessions.at_mut(slot) else { return };
+        if let Incoming::Close { .. } = incoming {
+            // Its answer is the last frame already, and no limit may add another.
+            return self.end(slot, CloseReason::ClientClosed, now);
+        }
         let echo = session.phase == Phase::Echoing;
         let bound = if echo { PERSONAL_ECHO_BYTES_MAX } else { PERSONAL_BYTES_MAX };
         if session.outgoing.as_ref().is_some_and(|o| o.personal_bytes() > bound) {
             return self.end(slot, CloseReason::AnswersUnread, now);
         }
         match incoming {
-            Incoming::Close { .. } => self.end(slot, CloseReason::ClientClosed, now),
-            Incoming::Ping | Incoming::Pong => {}
+            Incoming::Close { .. } | Incoming::Ping | Incoming::Pong => {}
             Incoming::Text(text) if echo => {
                 frame::write_message(true, text.as_bytes(), session.personal());
                 self.enqueue(slot);

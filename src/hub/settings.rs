@@ -19,6 +19,11 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
+    pub batch_sends: usize,
+    /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
+    #[doc(hidden)]
+    pub canary: bool,
 }
 
 impl Default for HubSettings {
@@ -27,9 +32,9 @@ impl Default for HubSettings {
             tape_ticks: limits::TAPE_TICKS,
             // Under load batches form by themselves; at rest a tick goes out at once.
             flush_ms: 0,
-            // A TLS proxy in front and a slow phone behind it need two seconds; a slowloris gets ten.
+            // A TLS proxy and a slow phone behind it need two seconds; a slowloris gets ten.
             handshake_ms: 10_000,
-            // Below the 60 s after which proxies and address translators forget a silent connection.
+            // Below the 60 s after which proxies and address translators forget who is silent.
             ping_ms: 45_000,
             // A phone that wakes its radio answers in a few seconds; 20 s is a client that is gone.
             pong_ms: 20_000,
@@ -42,6 +47,8 @@ impl Default for HubSettings {
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
+            batch_sends: limits::SENDS_PER_CHUNK,
+            canary: false,
         }
     }
 }

@@ -1,26 +1,28 @@
 //! The names that the hub knows: symbols from feeds and from subscriptions, and the feeds' codes.
 
-use crate::limits::SYMBOLS_MAX;
+use crate::limits::{SYMBOLS_MAX, SYMBOLS_UNFED_MAX};
 use crate::market::{Feed, Name, Symbol, SymbolId};
 use rustc_hash::FxHashMap;
 
 #[derive(Debug)]
-struct Row {
+pub(super) struct Row {
     /// `None` where the row is free.
-    name: Option<Symbol>,
+    pub(super) name: Option<Symbol>,
     /// The feed that sends it; `None` until it does.
-    feed: Option<Feed>,
+    pub(super) feed: Option<Feed>,
     /// Cohorts that name it.
-    references: u32,
+    pub(super) references: u32,
 }
 
 /// Numbers symbols for this hub. A client may name a symbol that no feed has sent yet: it has a
 /// number from then on, and loses it with the last cohort that names it unless a feed came.
 #[derive(Debug, Default)]
 pub struct Symbols {
-    rows: Vec<Row>,
-    free: Vec<u32>,
-    numbers: FxHashMap<Symbol, u32>,
+    pub(super) rows: Vec<Row>,
+    pub(super) free: Vec<u32>,
+    pub(super) numbers: FxHashMap<Symbol, u32>,
+    /// Named by clients only. Bounded apart, so that made-up names never shut a feed's out.
+    unfed: usize,
     /// The hub's number by the ingest thread's.
     by_id: Vec<u32>,
     codes: Vec<Option<Name>>,
@@ -51,25 +53,35 @@ impl Symbols {
         self.numbers.get(name).copied()
     }
 
-    /// Gives a name a number; `None` where the table is full of symbols in use.
+    /// Gives a name that a client wants a number; `None` where clients have named too many that
+    /// no feed sends.
     pub fn number(&mut self, name: Symbol) -> Option<u32> {
         if let Some(number) = self.find(&name) {
             return Some(number);
         }
+        if self.unfed >= SYMBOLS_UNFED_MAX {
+            return None;
+        }
+        self.unfed += 1;
+        Some(self.insert(name))
+    }
+
+    fn insert(&mut self, name: Symbol) -> u32 {
         let row = Row { name: Some(name), feed: None, references: 0 };
         let number = match self.free.pop() {
             Some(number) => {
                 self.rows[number as usize] = row;
                 number
             }
-            None if self.rows.len() < SYMBOLS_MAX => {
+            None => {
+                let most = SYMBOLS_MAX + SYMBOLS_UNFED_MAX;
+                assert!(self.rows.len() < most, "the ingest and `number` keep to their shares");
                 self.rows.push(row);
                 self.rows.len() as u32 - 1
             }
-            None => return None,
         };
         self.numbers.insert(name, number);
-        Some(number)
+        number
     }
 
     pub fn acquire(&mut self, symbol: u32) {
@@ -90,20 +102,26 @@ impl Symbols {
         {
             self.numbers.remove(&name);
             self.free.push(symbol);
+            self.unfed -= 1;
         }
     }
 
-    /// A feed's definition. Returns the number; `None` where the table is full, and then the
-    /// symbol's ticks are not for this hub.
-    pub fn define(&mut self, id: SymbolId, name: Symbol, feed: Feed) -> Option<u32> {
-        let number = self.number(name)?;
+    /// A feed's definition: gives its symbol a number, which it keeps for good.
+    pub fn define(&mut self, id: SymbolId, name: Symbol, feed: Feed) -> u32 {
+        let number = match self.find(&name) {
+            Some(number) => {
+                self.unfed -= usize::from(self.rows[number as usize].feed.is_none());
+                number
+            }
+            None => self.insert(name),
+        };
         self.rows[number as usize].feed = Some(feed);
         let at = id.0 as usize;
         if at >= self.by_id.len() {
             self.by_id.resize(at + 1, u32::MAX);
         }
         self.by_id[at] = number;
-        Some(number)
+        number
     }
 
     /// The hub's number of a symbol that a feed has defined.
@@ -155,7 +173,7 @@ mod tests {
         let mut symbols = Symbols::default();
         let wanted = symbols.number(symbol("WANTED")).expect("room");
         symbols.acquire(wanted);
-        let fed = symbols.define(SymbolId(5), symbol("FED"), Feed(0)).expect("room");
+        let fed = symbols.define(SymbolId(5), symbol("FED"), Feed(0));
         assert_eq!((symbols.by_id(SymbolId(5)), symbols.by_id(SymbolId(4))), (Some(fed), None));
         symbols.acquire(fed);
         symbols.release(fed);
@@ -163,5 +181,18 @@ mod tests {
         symbols.release(wanted);
         assert_eq!(symbols.find(&symbol("WANTED")), None);
         assert_eq!(symbols.number(symbol("NEXT")), Some(wanted), "the number is used again");
+    }
+
+    #[test]
+    fn made_up_names_never_shut_a_feed_out() {
+        let mut symbols = Symbols::default();
+        for count in 0..SYMBOLS_UNFED_MAX {
+            assert!(symbols.number(symbol(&format!("M{count}"))).is_some());
+        }
+        assert_eq!(symbols.number(symbol("ONE.MORE")), None);
+        let fed = symbols.define(SymbolId(0), symbol("FED"), Feed(0));
+        assert_eq!(symbols.number(symbol("FED")), Some(fed), "what a feed sends is always known");
+        symbols.define(SymbolId(1), symbol("M7"), Feed(0));
+        assert!(symbols.number(symbol("ONE.MORE")).is_some(), "a name that is fed makes room");
     }
 }

@@ -61,6 +61,12 @@ impl Wheel {
         (0..LEVELS).filter_map(|level| self.next_in(level)).min()
     }
 
+    /// How many entries there are, superseded ones included.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.levels.iter().flat_map(|level| &level.slots).map(Vec::len).sum()
+    }
+
     /// Hands out or moves down what lies in the present slot of a level.
     fn empty(&mut self, level: usize, due: &mut Vec<Timer>) {
         let slot = slot_of(self.now_ms, level);

@@ -3,13 +3,13 @@
 //! Pure. Must not know sockets, clocks, threads, sessions or encodings for clients. The main type
 //! is [`Tick`]: the one record that crosses from the feed thread to the shards.
 
-pub mod body;
-pub mod channel;
-pub mod decimal;
-pub mod name;
-pub mod record;
-pub mod symbol;
-pub mod tick;
+mod body;
+mod channel;
+mod decimal;
+mod name;
+mod record;
+mod symbol;
+mod tick;
 
 pub use body::{BarPrices, BarTotals, Feed, Head, Quote, SymbolId, TickBody, Trade};
 pub use channel::{Channel, ChannelSet, FeedState};

@@ -178,10 +178,6 @@ impl Tick {
         Tick { symbol: symbol.0, ..self }
     }
 
-    pub fn event_ns(&self) -> i64 {
-        self.event_ns
-    }
-
     pub fn ingest_ns(&self) -> i64 {
         self.ingest_ns
     }

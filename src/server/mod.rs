@@ -2,16 +2,19 @@
 //!
 //! Must not know arguments or what is printed. The main type is [`Server`].
 
-pub mod budget;
+mod budget;
 pub mod descriptors;
-pub mod placement;
+mod placement;
 
 pub use budget::Budget;
 
 use crate::config::Settings;
-use crate::feed::ingest::{Ingest, IngestError, IngestHandle};
-use crate::feed::{FeedOpenError, FeedSpec, SpecError, Subscribed};
-use crate::shard::{ListenError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen};
+use crate::feed::{
+    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, SpecError, Subscribed,
+};
+use crate::shard::{
+    ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen, probe,
+};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,6 +33,8 @@ pub enum StartError {
     Feed(#[from] FeedOpenError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Ring(#[from] RingError),
     #[error(transparent)]
     Shard(#[from] ShardError),
     #[error(transparent)]
@@ -50,8 +55,6 @@ pub struct Server {
     pub address: SocketAddr,
     pub budget: Budget,
     pub shards: Vec<ShardHandle>,
-    /// Sequence numbers hold within it.
-    pub epoch: String,
     ingest: IngestHandle,
     /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
     listeners: Vec<OwnedFd>,
@@ -62,6 +65,8 @@ impl Server {
     pub fn start(settings: &Settings) -> Result<Server, StartError> {
         let specs = settings.feeds.iter().map(|text| text.parse());
         let specs = specs.collect::<Result<Vec<FeedSpec>, SpecError>>()?;
+        // First of all, so that an old kernel or a closed container is named as what it is.
+        probe()?;
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
@@ -88,7 +93,7 @@ impl Server {
         }
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
         let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms)?;
-        Ok(Server { address, budget, shards, epoch, ingest, listeners })
+        Ok(Server { address, budget, shards, ingest, listeners })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
@@ -104,9 +109,9 @@ impl Server {
         self.shards.iter().all(|shard| shard.counters.has_ended())
     }
 
-    /// Whether some shard has ended, which only a drain or a panic brings about.
+    /// Whether some thread has ended, which only a stop or a panic brings about.
     pub fn has_failed(&self) -> bool {
-        self.shards.iter().any(|shard| shard.counters.has_ended())
+        !self.ingest.is_running() || self.shards.iter().any(|shard| shard.counters.has_ended())
     }
 
     /// Waits for all threads. The error is a panic, in words.

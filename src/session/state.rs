@@ -70,6 +70,8 @@ pub struct Session {
     /// Commands that were refused or unreadable.
     pub strikes: u16,
     pub authenticated: bool,
+    /// A heartbeat goes out with what is composed for it next.
+    pub heartbeat_due: bool,
     /// In the hub's list of sessions that have something to be composed.
     pub queued: bool,
     /// The server closes it for a restart when its `close_at_ms` comes.

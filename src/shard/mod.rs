@@ -4,16 +4,16 @@
 //! bytes and a client is a slot of the hub. The main types are [`SocketRing`], which moves all
 //! bytes, the turn that drives hub and ring, and [`ShardHandle`], a shard from outside.
 
-pub mod buffers;
+mod buffers;
 mod clock;
-pub mod completion;
+mod completion;
 mod connections;
 mod counters;
-pub mod listener;
+mod listener;
 mod mailbox;
-pub mod probe;
-pub mod ring;
-pub mod socket;
+mod probe;
+mod ring;
+mod socket;
 mod turn;
 mod worker;
 

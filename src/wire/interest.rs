@@ -55,10 +55,6 @@ impl Rate {
         Some(Rate { millihertz: millihertz.clamp(RATE_MILLIHERTZ_MIN, RATE_MILLIHERTZ_MAX) })
     }
 
-    pub fn is_off(self) -> bool {
-        self == Rate::OFF
-    }
-
     pub fn hz(self) -> f64 {
         f64::from(self.millihertz) / 1000.0
     }

@@ -8,9 +8,7 @@ use super::json::JsonLine;
 use super::msgpack::MessagePackLine;
 use super::{Encoding, Format};
 use crate::limits::LINE_BYTES_MAX;
-use crate::market::{
-    BarPrices, BarTotals, Channel, Decimal, Head, Quote, SymbolId, TickBody, Trade,
-};
+use crate::market::{BarPrices, BarTotals, Channel, Decimal, Head, Quote, SymbolId, Trade};
 
 /// What a client can be sent of the market.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,17 +24,6 @@ pub enum Event {
         from: Option<u64>,
         to: Option<u64>,
     },
-}
-
-impl Event {
-    /// The event that a tick is by itself: a trade or a quote.
-    pub fn of(body: TickBody) -> Option<Event> {
-        match body {
-            TickBody::Trade(head, trade) => Some(Event::Trade(head, trade)),
-            TickBody::Quote(head, quote) => Some(Event::Quote(head, quote)),
-            _ => None,
-        }
-    }
 }
 
 /// The texts that ticks refer to by number. The hub has the tables.
@@ -62,10 +49,6 @@ impl LineEncoder {
         LineEncoder { format, clockface: Clockface::new() }
     }
 
-    pub fn format(&self) -> Format {
-        self.format
-    }
-
     /// Appends `event` as one complete object of at most [`LINE_BYTES_MAX`] bytes, with `"sn":1`
     /// where it is part of a snapshot.
     pub fn encode<N: Names + ?Sized>(
@@ -79,10 +62,10 @@ impl LineEncoder {
         let (times, clockface) = (self.format.times, &mut self.clockface);
         match self.format.encoding {
             Encoding::Json => {
-                write(event, snapshot, names, &mut JsonLine::new(times, clockface, out))
+                write(event, snapshot, names, &mut JsonLine::new(times, clockface, out));
             }
             Encoding::MessagePack => {
-                write(event, snapshot, names, &mut MessagePackLine::new(times, out))
+                write(event, snapshot, names, &mut MessagePackLine::new(times, out));
             }
         }
         debug_assert!(out.len() - start <= LINE_BYTES_MAX, "the line of {event:?} is too long");

@@ -22,7 +22,8 @@ impl Source {
             || path.ends_with("/tests.rs")
             || path.contains("/tests/")
             || path.ends_with("/mock.rs");
-        let tests = if is_test { vec![0..code.len()] } else { test_items(&code) };
+        let tests =
+            if is_test { std::iter::once(0..code.len()).collect() } else { test_items(&code) };
         Source { path: path.into(), text: text.into(), code, tests }
     }
 

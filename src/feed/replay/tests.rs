@@ -1,5 +1,5 @@
 use super::*;
-use crate::feed::spec::FeedSpec;
+use crate::feed::FeedSpec;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::feed::spec::FeedSpec;
+use crate::feed::FeedSpec;
 use std::collections::HashMap;
 
 const MS: i64 = 1_000_000;

@@ -25,8 +25,7 @@ pub enum Sent {
 }
 
 impl<S: Read + Write> MockServer<S> {
-    // The error type of the callback is tungstenite's, and so is its size.
-    #[allow(clippy::result_large_err)]
+    #[allow(clippy::result_large_err, reason = "the callback's error type is tungstenite's")]
     pub fn accept(stream: S) -> MockServer<S> {
         let mut target = String::new();
         let note = |request: &Request, response: Response| {
