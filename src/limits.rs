@@ -40,6 +40,10 @@ pub const UPGRADE_HEADERS_MAX: usize = 64;
 /// Three lists of 10,000 symbols of ordinary length fit.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
 
+/// Frames of one fragmented message: a message of empty fragments would never come over a limit of
+/// bytes. Enough for the largest message in pieces of 64 bytes, as conformance suites send it.
+pub const FRAGMENTS_MAX: u32 = 20_000;
+
 /// One message on `/echo`, in bytes.
 pub const ECHO_BYTES_MAX: usize = 1024 * 1024;
 
@@ -150,6 +154,8 @@ const _: () = assert!(
 );
 const _: () =
     assert!(ECHO_BYTES_MAX > COMMAND_BYTES_MAX, "echo is the one place for large messages");
+const _: () =
+    assert!(ECHO_BYTES_MAX / 64 < FRAGMENTS_MAX as usize, "pieces of 64 bytes are allowed");
 const _: () = assert!(
     SENDS_PER_CHUNK <= RING_ENTRIES as usize && RING_ENTRIES * 2 <= RING_COMPLETIONS,
     "a chunk is submitted at once, and what is submitted at once must find room to complete"

@@ -83,6 +83,16 @@ pub struct Session {
 const _: () = assert!(size_of::<Session>() <= 264, "an idle client must stay cheap");
 
 impl Session {
+    /// Why it ends, once it does.
+    pub fn reason(&self) -> Option<CloseReason> {
+        match self.phase {
+            Phase::Closing(reason) | Phase::Lingering(reason) | Phase::Ended(reason) => {
+                Some(reason)
+            }
+            Phase::Upgrading(_) | Phase::Streaming | Phase::Echoing => None,
+        }
+    }
+
     pub fn is_streaming(&self) -> bool {
         self.phase == Phase::Streaming
     }

@@ -320,7 +320,7 @@ impl Shard {
             tracing::debug!(
                 session = format_args!("{:016x}", session.id),
                 peer = %session.peer,
-                phase = ?session.phase,
+                reason = session.reason().map_or("none", CloseReason::word),
                 "session ended"
             );
         }
