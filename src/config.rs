@@ -2,8 +2,14 @@
 //!
 //! Must not know where a value came from, nor sockets or threads. The main type is [`Settings`].
 
+mod admission;
+mod boundaries;
+
+pub use admission::AdmissionSettings;
+pub use boundaries::BoundarySettings;
+
 use crate::hub::HubSettings;
-use crate::limits::TAPE_TICKS_MAX;
+use crate::limits::{ACCEPT_RATE_MAX, TAPE_TICKS_MAX};
 use std::net::SocketAddr;
 
 /// All that `tapecast serve` can be told.
@@ -15,12 +21,14 @@ pub struct Settings {
     /// As given to `--feed`.
     pub feeds: Vec<String>,
     pub hub: HubSettings,
+    pub admission: AdmissionSettings,
     pub sockets: SocketOptions,
     /// Over which the closes of a stop are spread.
     pub drain_ms: u64,
     /// A feed without a tick for so long is told to be stale. A liquid symbol ticks many times a
     /// second; five seconds without any symbol's tick is an incident, not a pause.
     pub feed_stale_ms: u64,
+    pub boundaries: BoundarySettings,
 }
 
 impl Default for Settings {
@@ -30,9 +38,11 @@ impl Default for Settings {
             shards: None,
             feeds: Vec::new(),
             hub: HubSettings::default(),
+            admission: AdmissionSettings::default(),
             sockets: SocketOptions::default(),
             drain_ms: 5_000,
             feed_stale_ms: 5_000,
+            boundaries: BoundarySettings::default(),
         }
     }
 }
@@ -49,17 +59,33 @@ impl Settings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let hub = &self.hub;
         let shards = self.shards.unwrap_or(1) as u64;
+        let (admission, rate_max) = (&self.admission, u64::from(ACCEPT_RATE_MAX));
+        let (sessions, half_open) = (admission.max_sessions, admission.max_half_open);
+        let boundaries = &self.boundaries;
         for (flag, value, least, most) in [
             ("shards", shards, 1, 1024),
             ("tape-ticks", hub.tape_ticks as u64, 1, TAPE_TICKS_MAX as u64),
+            ("max-sessions", sessions.unwrap_or(1) as u64, 0, 1 << 30),
+            ("max-half-open", half_open.unwrap_or(1) as u64, 1, 1 << 30),
+            ("accept-rate", admission.accept_rate.into(), 1, rate_max),
+            ("accept-burst", admission.accept_burst.into(), 1, rate_max),
+            ("max-per-address", admission.max_per_address.into(), 1, u32::MAX.into()),
+            ("refusal-ms", admission.refusal_ms, 100, 600_000),
             ("flush-ms", hub.flush_ms, 0, 60_000),
             ("handshake-ms", hub.handshake_ms, 100, 600_000),
             ("ping-ms", hub.ping_ms, 100, 86_400_000),
             ("pong-ms", hub.pong_ms, 100, 86_400_000),
             ("write-stall-ms", hub.write_stall_ms, 100, 86_400_000),
+            ("intake-bytes-per-second", hub.intake_bytes_per_second.into(), 1024, 1 << 30),
             ("close-ms", hub.close_ms, 100, 600_000),
             ("drain-seconds", self.drain_ms / 1000, 0, 86_400),
             ("feed-stale-ms", self.feed_stale_ms, 10, 86_400_000),
+            ("shard-restarts", boundaries.shard_restarts_max.into(), 0, 1_000_000),
+            ("shard-restart-window-ms", boundaries.shard_restart_window_ms, 1, 86_400_000),
+            ("stuck-report-ms", boundaries.stuck_report_ms, 100, 86_400_000),
+            ("stuck-exit-ms", boundaries.stuck_exit_ms, 200, 86_400_000),
+            ("feed-retry-ms", boundaries.feed_retry_ms, 10, 86_400_000),
+            ("feed-retry-ms-max", boundaries.feed_retry_ms_max, 10, 86_400_000),
             ("user-timeout-ms", self.sockets.user_timeout_ms.into(), 100, 86_400_000),
             ("send-buffer-bytes", self.sockets.send_buffer_bytes.into(), 4096, 1 << 28),
             ("receive-buffer-bytes", self.sockets.receive_buffer_bytes.into(), 2048, 1 << 28),

@@ -23,9 +23,10 @@
 //! * [`session`]: one client: state, deadlines, every reason it can end. Pure.
 //! * [`hub`]: all the state of a shard, and what every client is owed. Pure; the heart.
 //! * [`config`]: settings, their defaults and the reasons for them.
+//! * [`panics`]: what a panic said, caught at a boundary and logged from elsewhere.
 //! * [`feed`]: sources of records, the ingest thread that numbers them, the queue to each shard.
 //! * [`shard`]: listener, socket ring, and the turn that drives hub and ring.
-//! * `control`: signals.
+//! * `control`: signals, and the watchdog over the shards.
 //! * [`server`]: puts it together: threads on cores, start, stop.
 //! * [`cli`]: one file a command.
 //!
@@ -52,8 +53,9 @@
 //!    waits: `feed/feed_run/tests.rs`, `feed/outlet/tests.rs`, `shard/listener/tests.rs` (what a
 //!    client that does not read costs the kernel), `tests/e2e`.
 //! 6. What a peer can cause never panics, it ends in a [`session::CloseReason`]; what only we can
-//!    cause is asserted. `tests/conformance`, `tests/simulation`; the last guard is the
-//!    `catch_unwind` in `shard/turn.rs`.
+//!    cause is asserted. `tests/conformance`, `tests/simulation`. Where that fails, it costs one
+//!    session (`hub/boundary.rs`), one shard (`shard/survivor.rs`) or one feed
+//!    (`feed/feed_run.rs`) and not the process: `tests/boundaries`.
 //! 7. Per client and symbol, sequence numbers only grow; at rest, a client's last value equals
 //!    `latest`; no trade is lost without a `gap`. `tests/simulation`, `tests/e2e`, and
 //!    `tapecast load` checks every stream that it opens.
@@ -75,6 +77,7 @@ pub mod feed;
 pub mod hub;
 pub mod limits;
 pub mod market;
+pub mod panics;
 pub mod server;
 pub mod session;
 pub mod shard;

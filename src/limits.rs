@@ -27,6 +27,10 @@ pub const SCALE_MAX: u8 = 15;
 /// that the one unfinished frame that a lagging session holds stays a small part of its budget.
 pub const FRAME_PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 
+/// The least that a setting may make of it: half of a frame must hold any line with what joins
+/// it, since a catch-up keeps the other half for trades.
+pub const FRAME_PAYLOAD_BYTES_MIN: usize = 2 * LINE_BYTES_MAX + 32;
+
 /// Longest encoded event line (one element of a frame's array), in bytes.
 pub const LINE_BYTES_MAX: usize = 1024;
 
@@ -107,6 +111,9 @@ pub const PERSONAL_ECHO_BYTES_MAX: usize = 4 * ECHO_BYTES_MAX;
 pub const COMMANDS_PER_SECOND: u32 = 50;
 pub const COMMANDS_BURST: u32 = 500;
 
+/// Bytes of one client that are taken in at once, beyond its rate: two of the largest commands.
+pub const INTAKE_BURST_BYTES: i32 = 2 * COMMAND_BYTES_MAX as i32;
+
 /// Refused or unreadable commands, less the good ones since, that end a session with 1008.
 pub const STRIKES_MAX: u16 = 50;
 
@@ -119,6 +126,24 @@ pub const RETRY_HINT_MS_MAX: u64 = 600_000;
 
 /// Longest line of a feed, in bytes; a longer one is a bad line.
 pub const FEED_LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Refusals that a shard has in progress: clients that are told to come back later and whose
+/// request is awaited for that. Each holds a descriptor, so it is also a part of the reserve; a
+/// thousand is what a fast shard refuses in 20 ms.
+pub const REFUSALS_MAX: usize = 1024;
+
+/// The most of `descriptors / this` that refusals may hold where descriptors are few.
+pub const REFUSALS_SHARE: usize = 16;
+
+/// Accepts that a shard has armed one by one where it could not take all that the backlog may
+/// bring: what it can overshoot a limit by, and enough for one entry into the kernel.
+pub const SINGLE_ACCEPTS_MAX: usize = 64;
+
+/// Sockets on their way from a full shard to another one; each holds a descriptor meanwhile.
+pub const HANDED_MAX: usize = 128;
+
+/// Accepts a second, and in a burst: what the thousandths of a bucket have room for.
+pub const ACCEPT_RATE_MAX: u32 = 1_000_000;
 
 /// Submissions that a shard's ring queues before it enters the kernel (64 bytes each).
 pub const RING_ENTRIES: u32 = 1024;
@@ -149,7 +174,7 @@ const _: () = assert!(
     "a server frame's length must fit the two-byte form, so that its header is 2 or 4 bytes"
 );
 const _: () = assert!(
-    LINE_BYTES_MAX * 2 < FRAME_PAYLOAD_BYTES_MAX,
+    FRAME_PAYLOAD_BYTES_MIN < FRAME_PAYLOAD_BYTES_MAX,
     "every line must fit a frame with room for another, or a flush could make no progress"
 );
 const _: () =

@@ -21,6 +21,8 @@ mod decode;
 mod edges;
 #[path = "simulation/ending.rs"]
 mod ending;
+#[path = "simulation/faults.rs"]
+mod faults;
 #[path = "simulation/pairs.rs"]
 mod pairs;
 #[path = "simulation/run.rs"]

@@ -1,15 +1,28 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
+mod admission;
+mod boundaries;
+mod intake;
+mod summary;
+mod watch;
+
 use crate::config::{Settings, SocketOptions};
-use crate::control::{Signals, Woken};
+use crate::control::Signals;
 use crate::hub::HubSettings;
+use crate::panics;
 use crate::server::{Server, StartError};
+use admission::AdmissionArgs;
+use boundaries::BoundaryArgs;
+use intake::IntakeArgs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 /// Serves one or more feeds to WebSocket subscribers. Without flags it starts with a built-in
 /// synthetic feed on 127.0.0.1:9001. SIGTERM or SIGINT stops it in order, a second one at once.
+///
+/// Exit codes: 0 stopped in order, 1 failed, 2 wrong use, 70 an internal error that restarts did
+/// not cure, 71 a shard that was stuck.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
     /// Address and port of the stream; port 0 picks a free one
@@ -28,7 +41,7 @@ pub struct ServeArgs {
     /// when N sessions have subscribed; restamp gives event times of now.
     ///
     /// stdin: the same lines from standard input.
-    #[arg(long = "feed", value_name = "SPEC")]
+    #[arg(long = "feed", value_name = "SPEC", verbatim_doc_comment)]
     pub feeds: Vec<String>,
     /// Trades that are kept for clients that are behind or resume
     #[arg(long, value_name = "N", default_value_t = HubSettings::default().tape_ticks)]
@@ -43,9 +56,15 @@ pub struct ServeArgs {
     #[arg(long)]
     pub echo: bool,
     #[command(flatten)]
+    pub admission: AdmissionArgs,
+    #[command(flatten)]
     pub deadlines: DeadlineArgs,
     #[command(flatten)]
     pub sockets: SocketArgs,
+    #[command(flatten)]
+    pub boundaries: BoundaryArgs,
+    #[command(flatten)]
+    pub intake: IntakeArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -121,6 +140,8 @@ impl ServeArgs {
             write_stall_ms: self.deadlines.write_stall_ms,
             close_ms: self.deadlines.close_ms,
             echo: self.echo,
+            intake_bytes_per_second: self.intake.intake_bytes_per_second,
+            fault_injection: self.boundaries.fault_injection,
             ..HubSettings::default()
         };
         let sockets = SocketOptions {
@@ -137,21 +158,25 @@ impl ServeArgs {
             shards: self.shards,
             feeds,
             hub,
+            admission: self.admission.settings(),
             sockets,
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
+            boundaries: self.boundaries.settings(),
         }
     }
 }
 
-/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use.
+/// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use; others are given by
+/// [`Failure`](crate::server::Failure).
 pub fn run(args: &ServeArgs) -> ExitCode {
     let settings = args.settings();
     if let Err(error) = settings.check() {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
-    let (mut signals, mut server) = match start(&settings) {
+    panics::install();
+    let (mut signals, server) = match start(&settings) {
         Ok(started) => started,
         Err(error) => {
             eprintln!("error: {error}");
@@ -161,29 +186,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     };
     // A reader of our output that has gone is no reason to end.
     let _ = print_what_runs(&settings, &server);
-    match signals.wait(|| server.has_failed().then_some(())) {
-        Woken::Condition(()) => {
-            tracing::error!("a thread has ended by itself; the process exits for its supervisor");
-            return ExitCode::FAILURE;
-        }
-        Woken::Signal(name) => tracing::info!(
-            "{name}: stopping; {} sessions are closed over {} s",
-            server.sessions(),
-            settings.drain_ms / 1000
-        ),
-    }
-    server.drain(settings.drain_ms);
-    if let Woken::Signal(name) = signals.wait(|| server.has_ended().then_some(())) {
-        tracing::warn!("{name} again: {} sessions are cut", server.sessions());
-        return ExitCode::FAILURE;
-    }
-    match server.join() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    watch::until_stopped(&settings, &mut signals, server)
 }
 
 fn start(settings: &Settings) -> Result<(Signals, Server), StartError> {
@@ -197,18 +200,14 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
     let cores: Vec<_> = server.shards.iter().map(|shard| shard.core.to_string()).collect();
     let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let shards_mib = mib(budget.shard_bytes) * budget.shards as f64;
-    let sessions = budget.sessions_max();
+    let sessions = budget.sessions_max;
     let out = &mut io::stdout().lock();
     writeln!(out, "tapecast {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  stream   {url}")?;
     writeln!(out, "  shards   {} on core {}", budget.shards, cores.join(", "))?;
     writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
-    writeln!(
-        out,
-        "  limits   {sessions} sessions: {} descriptors less a reserve, {} a shard; tape of {} \
-         trades",
-        budget.descriptors, budget.sessions_per_shard, settings.hub.tape_ticks
-    )?;
+    admission::print(&settings.admission, budget, out)?;
+    writeln!(out, "  tape     {} trades", settings.hub.tape_ticks)?;
     writeln!(
         out,
         "  memory   {shards_mib:.0} MiB for {} shards + {sessions} sessions x {} bytes = {:.0} MiB \

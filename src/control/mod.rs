@@ -4,5 +4,7 @@
 //! and sends messages. Today it is signals; the admin port and systemd belong here too.
 
 mod signals;
+mod watchdog;
 
-pub use signals::{Signals, Woken};
+pub use signals::{LOOK_RUNNING, LOOK_STOPPING, Signals, Woken};
+pub use watchdog::{Stuck, Watchdog};

@@ -4,10 +4,11 @@ use super::bars::Bars;
 use super::log_limit::LogLimit;
 use super::numbering::{Numbering, Refusal};
 use super::outlet::{Outlet, TickQueue};
+use super::retry::Retry;
 use super::source::{Next, Source};
 use crate::market::{Feed, FeedState, Record, RecordBody, Tick, TickBody};
+use crate::panics;
 use crossbeam::utils::CachePadded;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,6 +27,8 @@ pub struct FeedCounters {
     pub refused: AtomicU64,
     /// Trades in no bar, because they came after its close.
     pub late_trades: AtomicU64,
+    /// How often it was started again after it had failed or panicked.
+    pub restarts: AtomicU64,
 }
 
 /// What a feed's turn came to.
@@ -44,8 +47,11 @@ pub enum Rest {
 /// A feed and all that belongs to it alone.
 pub struct FeedRun {
     feed: Feed,
-    /// `None` once it has ended or failed.
+    /// `None` once it has ended, or failed in a way that it cannot be opened again after.
     source: Option<Box<dyn Source>>,
+    retry: Retry,
+    /// A record is being numbered: what feeds share is being changed.
+    taking: bool,
     is_live: bool,
     state: FeedState,
     /// Ingest time of the newest record, and of the start before the first.
@@ -78,6 +84,8 @@ impl FeedRun {
             feed,
             is_live: source.is_live(),
             source: Some(source),
+            retry: Retry::default(),
+            taking: false,
             state,
             last_ns: now_ns,
             stale_ns,
@@ -90,6 +98,18 @@ impl FeedRun {
             refused_count: 0,
             counters: Arc::default(),
         }
+    }
+
+    /// When it is started again after its death.
+    pub fn set_retry(&mut self, retry: Retry) {
+        self.retry = retry;
+    }
+
+    /// The state in force, for a shard that has lost it.
+    pub fn state(&self) -> Tick {
+        let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
+        let (feed, state) = (self.feed, self.state);
+        Tick::new(TickBody::FeedState { feed, state, last_ns })
     }
 
     pub fn counters(&self) -> Arc<CachePadded<FeedCounters>> {
@@ -111,12 +131,21 @@ impl FeedRun {
 
     fn poll(&mut self, now_ns: i64, numbering: &mut Numbering) -> Rest {
         let Some(mut source) = self.source.take() else { return Rest::Wake };
-        let mut sink = |record: Record<'_>| self.take(&record, now_ns, numbering);
-        // A source that panics is that feed's end and not the thread's. What it shares with the
-        // rest is changed by `take` alone, between whole records.
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| source.poll(now_ns, POLL_RECORDS, &mut sink)));
-        let next = polled.unwrap_or_else(|_| Next::Failed("its source panicked".into()));
+        if let Some(due_ns) = self.retry.due_ns(now_ns) {
+            if now_ns < due_ns {
+                self.source = Some(source);
+                return Rest::Until(due_ns);
+            }
+            match source.reopen() {
+                Some(Ok(())) => self.started_again(now_ns),
+                Some(Err(why)) => return self.die(source, &why, now_ns),
+                None => {
+                    tracing::error!(feed = self.feed.0, "feed stays down: it has no second start");
+                    return Rest::Wake;
+                }
+            }
+        }
+        let next = self.poll_source(&mut *source, now_ns, numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
         let rest = match next {
             Next::More => Rest::None,
@@ -132,13 +161,50 @@ impl FeedRun {
                 return Rest::Wake;
             }
             Next::Failed(why) => {
-                tracing::error!(feed = self.feed.0, "feed failed: {why}");
                 self.end(now_ns);
-                return Rest::Wake;
+                return self.die(source, &why, now_ns);
             }
         };
         self.source = Some(source);
         rest
+    }
+
+    /// A source that panics is that feed's failure and not the thread's, but where the panic was in
+    /// what feeds share: numbers that were half given would be lost without a gap.
+    fn poll_source(
+        &mut self,
+        source: &mut dyn Source,
+        now_ns: i64,
+        numbering: &mut Numbering,
+    ) -> Next {
+        let mut sink = |record: Record<'_>| {
+            self.taking = true;
+            self.take(&record, now_ns, numbering);
+            self.taking = false;
+        };
+        match panics::catch(|| source.poll(now_ns, POLL_RECORDS, &mut sink)) {
+            Ok(next) => next,
+            Err(caught) => {
+                let why = format!("its source panicked: {}", caught.message);
+                panics::report(&format!("feed {} ends", self.feed.0), None, caught);
+                assert!(!self.taking, "a panic while numbers were being given: {why}");
+                Next::Failed(why)
+            }
+        }
+    }
+
+    fn die(&mut self, source: Box<dyn Source>, why: &str, now_ns: i64) -> Rest {
+        let due_ns = self.retry.died(now_ns);
+        let wait_ms = (due_ns - now_ns) / 1_000_000;
+        tracing::error!(feed = self.feed.0, "feed failed: {why}; started again in {wait_ms} ms");
+        self.source = Some(source);
+        Rest::Until(due_ns)
+    }
+
+    fn started_again(&mut self, now_ns: i64) {
+        tracing::info!(feed = self.feed.0, "feed started again");
+        self.retry.started(now_ns);
+        self.counters.restarts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Numbers a record and adds its ticks to the batch.

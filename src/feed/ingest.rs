@@ -4,6 +4,7 @@ use super::feed_run::{FeedCounters, FeedRun, Rest, Shared};
 use super::inlet::Inlet;
 use super::numbering::Numbering;
 use super::outlet::Outlet;
+use super::retry::Retry;
 use super::source::Source;
 use crate::limits::FEEDS_MAX;
 use crate::market::Feed;
@@ -72,16 +73,19 @@ pub enum IngestError {
 
 impl Ingest {
     /// Starts the thread. `sources` are numbered in this order ([`Feed`]), `inlets` are the shards'
-    /// in theirs. A feed without a tick for `stale_ms` is told to be stale.
+    /// in theirs. A feed without a tick for `stale_ms` is told to be stale; one that died is
+    /// started again as `retry` says.
     pub fn spawn(
         sources: Vec<Box<dyn Source>>,
         inlets: Vec<Arc<Inlet>>,
         stale_ms: u64,
+        retry: Retry,
     ) -> Result<IngestHandle, IngestError> {
         if sources.len() > FEEDS_MAX {
             return Err(IngestError::TooManyFeeds(sources.len()));
         }
         let mut ingest = Ingest::new(sources, inlets, stale_ms, wall_ns());
+        ingest.feeds.iter_mut().for_each(|feed| feed.set_retry(retry));
         let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
         let builder = thread::Builder::new().name("ingest".into());
@@ -126,6 +130,7 @@ impl Ingest {
 
     /// One turn; says how long there is nothing to do after it.
     fn turn(&mut self, now_ns: i64) -> Rest {
+        self.define_again();
         let mut rest = Rest::Wake;
         for feed in &mut self.feeds {
             rest = sooner(rest, feed.turn(now_ns, &mut self.shared));
@@ -146,6 +151,20 @@ impl Ingest {
         counters.codes_dropped.store(numbering.codes_dropped_count(), Ordering::Relaxed);
         counters.symbols.store(numbering.symbols_count() as u64, Ordering::Relaxed);
         rest
+    }
+
+    /// A shard that lost its tables gets what they need: every definition, and the feeds' states.
+    fn define_again(&mut self) {
+        let Shared { numbering, outlets } = &mut self.shared;
+        for (outlet, inlet) in outlets {
+            if !inlet.take_wants_definitions() {
+                continue;
+            }
+            let states = self.feeds.iter().map(FeedRun::state);
+            for tick in numbering.definitions().into_iter().chain(states) {
+                outlet.offer(tick, inlet);
+            }
+        }
     }
 }
 

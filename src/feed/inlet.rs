@@ -6,18 +6,22 @@ use crate::market::Tick;
 use crossbeam::queue::ArrayQueue;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Shared by the ingest thread, which pushes, and one shard, which pops.
 #[derive(Debug)]
 pub struct Inlet {
     ticks: ArrayQueue<Tick>,
     bell: Bell,
+    /// The shard has lost what feeds had defined.
+    wants_definitions: AtomicBool,
 }
 
 impl Inlet {
     /// `capacity` in ticks, at least 1. Errors: as [`Bell::new`].
     pub fn new(capacity: usize) -> io::Result<Inlet> {
-        Ok(Inlet { ticks: ArrayQueue::new(capacity.max(1)), bell: Bell::new()? })
+        let (ticks, bell) = (ArrayQueue::new(capacity.max(1)), Bell::new()?);
+        Ok(Inlet { ticks, bell, wants_definitions: AtomicBool::new(false) })
     }
 
     /// Gives the tick back where the queue is full. Does not ring: one ring serves a batch.
@@ -35,6 +39,18 @@ impl Inlet {
 
     pub fn is_empty(&self) -> bool {
         self.ticks.is_empty()
+    }
+
+    /// Asks the ingest thread for every definition and every feed's state, once more. They come
+    /// with its next turn, within a second where no feed has anything to give.
+    pub fn ask_definitions(&self) {
+        self.wants_definitions.store(true, Ordering::Release);
+    }
+
+    pub(super) fn take_wants_definitions(&self) -> bool {
+        // The load keeps the line shared in all turns but one.
+        self.wants_definitions.load(Ordering::Relaxed)
+            && self.wants_definitions.swap(false, Ordering::AcqRel)
     }
 
     pub fn bell(&self) -> &Bell {

@@ -21,11 +21,14 @@ pub struct LineRecords {
     name: String,
     bad_count: u64,
     warnings: LogLimit,
+    /// A line may ask for a panic.
+    takes_faults: bool,
 }
 
 impl LineRecords {
     pub fn new(name: String) -> LineRecords {
-        LineRecords { lines: Lines::default(), name, bad_count: 0, warnings: LogLimit::default() }
+        let (lines, warnings) = (Lines::default(), LogLimit::default());
+        LineRecords { lines, name, bad_count: 0, warnings, takes_faults: false }
     }
 
     /// The next line; `None` where more bytes are needed for one. `at_end` says that none come,
@@ -34,6 +37,9 @@ impl LineRecords {
         let number = self.lines.number() + 1;
         let reason = match self.lines.next_line(at_end)? {
             Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return Some(Taken::Nothing),
+            Line::Whole(bytes) if self.takes_faults && is_fault(bytes) => {
+                panic!("a fault was asked for by line {number}")
+            }
             Line::Whole(bytes) => match Record::parse(bytes) {
                 Ok(record) => return Some(Taken::Record(record)),
                 Err(reason) => reason.to_string(),
@@ -50,6 +56,15 @@ impl LineRecords {
         Some(Taken::Nothing)
     }
 
+    /// Passes over the next line; `None` where more bytes are needed for one.
+    pub fn skip_line(&mut self, at_end: bool) -> Option<()> {
+        self.lines.next_line(at_end).map(drop)
+    }
+
+    pub fn enable_faults(&mut self) {
+        self.takes_faults = true;
+    }
+
     /// Forgets what is left of the text: another follows, with line numbers from 1.
     pub fn start_over(&mut self) {
         self.lines = Lines::default();
@@ -61,9 +76,35 @@ impl LineRecords {
     }
 }
 
+/// `{"T":"fault"}`, with whatever else.
+fn is_fault(line: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind<'a> {
+        #[serde(rename = "T")]
+        kind: &'a str,
+    }
+    line.windows(7).any(|part| part == b"\"fault\"")
+        && serde_json::from_slice(line).is_ok_and(|line: Kind<'_>| line.kind == "fault")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_may_ask_for_a_panic_only_where_that_is_enabled() {
+        let text = b"{\"T\":\"fault\"}\n{\"T\":\"q\",\"fault\":1}\n";
+        let mut records = LineRecords::new("test".into());
+        records.lines.space()[..text.len()].copy_from_slice(text);
+        records.lines.filled(text.len());
+        assert_eq!(records.next_record(true, 0), Some(Taken::Nothing));
+        assert_eq!(records.bad_count(), 1);
+        records.lines.put_back();
+        records.enable_faults();
+        let caught = crate::panics::catch(|| records.next_record(true, 0).is_some());
+        assert_eq!(caught.expect_err("it panics").message, "a fault was asked for by line 1");
+        assert_eq!(records.next_record(true, 0), Some(Taken::Nothing), "the next is no fault");
+    }
 
     #[test]
     fn bad_lines_are_counted_and_skipped() {

@@ -85,6 +85,24 @@ impl Numbering {
         Ok(symbol)
     }
 
+    /// Everything that was ever defined, in the order of its numbers.
+    pub fn definitions(&self) -> Vec<Tick> {
+        let symbol = |(name, id): (&Symbol, &SymbolId)| TickBody::Symbol {
+            id: *id,
+            name: *name,
+            feed: self.symbols[id.0 as usize].owner,
+        };
+        let code = |(code, name)| TickBody::Code { code: code as u8, name };
+        let list = |(list, joined)| TickBody::Conditions { list, joined };
+        let mut symbols: Vec<TickBody> = self.ids.iter().map(symbol).collect();
+        symbols.sort_unstable_by_key(|body| match body {
+            TickBody::Symbol { id, .. } => id.0,
+            _ => unreachable!("all of them are symbols"),
+        });
+        let codes = self.codes.names().map(code).chain(self.condition_lists.names().map(list));
+        symbols.into_iter().chain(codes).map(Tick::new).collect()
+    }
+
     /// Codes and condition lists that were left out of a tick, because they were longer than a
     /// name may be or because the table was full.
     pub fn codes_dropped_count(&self) -> u64 {
@@ -173,6 +191,10 @@ struct Interner {
 }
 
 impl Interner {
+    fn names(&self) -> impl Iterator<Item = (u16, Name)> {
+        self.numbers.iter().filter_map(|(text, number)| Some((*number, Name::new(text)?)))
+    }
+
     /// The text's number, and its name where the number is new. `count_max` is at most `u16::MAX`.
     fn number(&mut self, text: &str, count_max: usize) -> (u16, Option<Name>) {
         if text.is_empty() {

@@ -25,6 +25,8 @@ pub struct Replay {
     pace: ReplayPace,
     /// Records of this pass over the file.
     given_count: u64,
+    /// Lines that were given before the file was opened again.
+    skip_count: u64,
 }
 
 impl Replay {
@@ -43,6 +45,7 @@ impl Replay {
             text: LineRecords::new(format!("replay:{}", path.display())),
             pace: ReplayPace { speed: spec.speed, anchor: None },
             given_count: 0,
+            skip_count: 0,
             spec: spec.clone(),
         })
     }
@@ -74,7 +77,8 @@ impl Replay {
             Ok(input) => self.input = input,
             Err(why) => return Next::Failed(format!("cannot open {path} again to loop: {why}")),
         }
-        (self.at_end, self.given_count, self.pace.anchor) = (false, 0, None);
+        (self.at_end, self.given_count, self.skip_count) = (false, 0, 0);
+        self.pace.anchor = None;
         self.text.start_over();
         // Times of now go on; times of the file begin again.
         if self.spec.restamp { Next::More } else { Next::Again }
@@ -88,7 +92,12 @@ impl Source for Replay {
         }
         self.begun = true;
         for _ in 0..budget {
-            match self.text.next_record(self.at_end, now_ns) {
+            let taken = if self.text.lines.number() < self.skip_count {
+                self.text.skip_line(self.at_end).map(|()| Taken::Nothing)
+            } else {
+                self.text.next_record(self.at_end, now_ns)
+            };
+            match taken {
                 Some(Taken::Record(mut record)) => {
                     let due_ns = self.pace.due_ns(record.event_ns, now_ns);
                     if due_ns > now_ns {
@@ -116,6 +125,22 @@ impl Source for Replay {
 
     fn is_live(&self) -> bool {
         false
+    }
+
+    /// Goes on behind the last line that was read whole: what it held was given, or is what the
+    /// source died of.
+    fn reopen(&mut self) -> Option<Result<(), String>> {
+        let why = |why| format!("cannot open {} again: {why}", self.spec.path.display());
+        Some(open(&self.spec.path).map_err(why).map(|input| {
+            self.input = input;
+            self.skip_count = self.text.lines.number();
+            self.text.start_over();
+            (self.at_end, self.pace.anchor) = (false, None);
+        }))
+    }
+
+    fn enable_faults(&mut self) {
+        self.text.enable_faults();
     }
 
     fn bad_lines_count(&self) -> u64 {

@@ -19,7 +19,7 @@ pub enum Next {
     Wake,
     /// Never: all records were given.
     Ended,
-    /// Never: the text says what happened to what.
+    /// Not before it was opened again: the text says what happened to what.
     Failed(String),
 }
 
@@ -27,12 +27,22 @@ pub enum Next {
 /// poll gives at most `budget` records and never blocks longer than a local file's read.
 pub trait Source: Send {
     /// Gives the records that are due at `now_ns` (ns since the Unix epoch; a clock that is set
-    /// can go back) to `sink`. Not called again after `Ended` or `Failed`.
+    /// can go back) to `sink`. Not called again after `Ended`, and after `Failed` only
+    /// where [`Source::reopen`] succeeded.
     fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next;
 
     /// A live source never waits for a shard; another is polled only when every shard took what
     /// it gave before.
     fn is_live(&self) -> bool;
+
+    /// Starts the source again after it failed or panicked, behind what it gave. `None`: that
+    /// cannot be done. The error says what keeps it, for now.
+    fn reopen(&mut self) -> Option<Result<(), String>> {
+        None
+    }
+
+    /// Lets `{"T":"fault"}` among its lines panic: for staging and tests.
+    fn enable_faults(&mut self) {}
 
     /// Lines that were no records, so far.
     fn bad_lines_count(&self) -> u64 {

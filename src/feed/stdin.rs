@@ -97,6 +97,18 @@ impl Source for Stdin {
         false
     }
 
+    /// The reader and what it read are untouched by a panic over a line. An input that cannot be
+    /// read has no second beginning.
+    fn reopen(&mut self) -> Option<Result<(), String>> {
+        let reads = matches!(self.state, State::New(_) | State::Reading(_));
+        let has_more = reads || self.used < self.block.len();
+        has_more.then_some(Ok(()))
+    }
+
+    fn enable_faults(&mut self) {
+        self.text.enable_faults();
+    }
+
     fn bad_lines_count(&self) -> u64 {
         self.text.bad_count()
     }

@@ -154,6 +154,12 @@ impl Source for Synthetic {
         Next::More
     }
 
+    /// The walk begins anew; what is numbered goes on.
+    fn reopen(&mut self) -> Option<Result<(), String>> {
+        *self = Synthetic::new(&self.spec);
+        Some(Ok(()))
+    }
+
     fn is_live(&self) -> bool {
         true
     }

@@ -155,6 +155,16 @@ impl Book {
         }
     }
 
+    /// First records of bars whose second has not come.
+    pub fn halves(&self) -> impl Iterator<Item = &Tick> {
+        self.halves.iter().flatten()
+    }
+
+    /// What an earlier book knew of a feed.
+    pub fn restore_feed(&mut self, index: usize, view: FeedView) {
+        *self.feed_mut(Feed(index as u8)) = view;
+    }
+
     fn feed_mut(&mut self, feed: Feed) -> &mut FeedView {
         let at = usize::from(feed.0);
         if at >= self.feeds.len() {

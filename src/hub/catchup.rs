@@ -7,7 +7,6 @@
 use super::book::Book;
 use super::interest::Interest;
 use super::lines::{Lines, Span};
-use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, LINE_BYTES_MAX};
 use crate::market::{Channel, ChannelSet, TickBody};
 use crate::session::Lag;
 use crate::wire::{Encoding, frame};
@@ -15,11 +14,6 @@ use crate::wire::{Encoding, frame};
 /// Tape entries looked at for one frame; the rest comes with the next. Half a millisecond at
 /// 60 ns an entry that is somebody else's.
 const TAPE_SCAN_MAX: u64 = 8_192;
-
-/// The part of a frame that quotes may fill while trades wait too.
-const CONFLATED_SHARE_BYTES: usize = FRAME_PAYLOAD_BYTES_MAX / 2;
-
-const _: () = assert!(CONFLATED_SHARE_BYTES > LINE_BYTES_MAX, "some quote must always fit");
 
 /// What one frame took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +43,13 @@ pub fn compose(
         lag.advance(book.tape.head());
     }
     let trades_wait = lag.cursor < book.tape.head();
-    let share = if trades_wait { CONFLATED_SHARE_BYTES } else { FRAME_PAYLOAD_BYTES_MAX };
+    // While trades wait too, quotes may fill a half: some quote always fits it.
+    let limit = lines.frame_bytes();
+    let share = if trades_wait { limit / 2 } else { limit };
     take_conflated(book, lines, interest, lag, taken, &mut draft, share);
     if trades_wait && !gaps_left {
         take_trades(book, lines, interest, lag, &mut draft);
-        take_conflated(book, lines, interest, lag, taken, &mut draft, FRAME_PAYLOAD_BYTES_MAX);
+        take_conflated(book, lines, interest, lag, taken, &mut draft, limit);
     }
     if !draft.spans.is_empty() {
         let elements = draft.spans.iter().map(|span| lines.bytes(*span));
@@ -135,7 +131,7 @@ fn take_gaps(
         }
         let to = book.tape.evicted_since(symbol, 0);
         let span = lines.gap(book, symbol, None, to);
-        if !draft.take(span, FRAME_PAYLOAD_BYTES_MAX) {
+        if !draft.take(span, lines.frame_bytes()) {
             return false;
         }
         lag.pending.clear(bit);
@@ -201,7 +197,7 @@ fn take_trades(
         let wanted = interest.channels(symbol).has(Channel::Trades);
         if wanted && position >= lag.first_owed(symbol) {
             let span = lines.tape(book, position);
-            if !draft.take(span, FRAME_PAYLOAD_BYTES_MAX) {
+            if !draft.take(span, lines.frame_bytes()) {
                 break;
             }
             draft.items += u64::from(matches!(tick.body(), TickBody::Trade(..)));

@@ -4,12 +4,12 @@
 //! shut → the peer's end, or the deadline → the shard drops the socket → release. It leaves its
 //! cohort at the first step, and each step after the Close frame adds no byte.
 
+use super::boundary::internal;
 use super::cohort::APART;
 use super::{Effect, Hub};
-use crate::limits::{COMMANDS_BURST, PERSONAL_BYTES_MAX};
-use crate::market::Feed;
+use crate::limits::COMMANDS_BURST;
 use crate::session::close_reason::Farewell;
-use crate::session::{Bucket, CloseReason, Deadlines, Now, Phase, Place, Session};
+use crate::session::{Bucket, CloseReason, Deadlines, Intake, Now, Phase, Place, Session};
 use crate::wire::{Decoder, Format, Rate, Refusal, event, frame};
 use std::net::SocketAddr;
 
@@ -22,6 +22,7 @@ impl Hub {
             pinged_at_ms: 0,
             heartbeat_at_ms: u64::MAX,
             close_at_ms: u64::MAX,
+            resume_at_ms: u64::MAX,
             armed_at_ms: u64::MAX,
         };
         let slot = self.sessions.insert(|_, generation| Session {
@@ -36,6 +37,7 @@ impl Hub {
             deadlines,
             items: 0,
             commands: Bucket::full(COMMANDS_BURST, now.ms),
+            intake: Intake::new(now.ms),
             heartbeat_ms: 0,
             rate: Rate::OFF,
             format: Format::default(),
@@ -47,6 +49,7 @@ impl Hub {
             peer_ended: false,
         });
         self.counters.opened += 1;
+        self.admission.enter(peer.ip());
         self.arm(slot, now);
         let generation = self.sessions.at(slot).expect("just inserted").generation;
         (slot, generation)
@@ -70,12 +73,14 @@ impl Hub {
     /// Ends a session whose reason needs no words of its own.
     pub fn end(&mut self, slot: u32, reason: CloseReason, now: Now) {
         let detail = match reason {
-            CloseReason::Internal => {
-                let id = self.sessions.at(slot).map_or(0, |s| s.id);
-                format!("internal error, session {id:016x}")
+            CloseReason::Internal => internal(self.sessions.at(slot).map_or(0, |s| s.id)),
+            CloseReason::Restart => {
+                let jitter_ms = self.drain_jitter_ms.unwrap_or(self.settings.jitter_ms);
+                event::retry_reason(self.settings.retry_ms, jitter_ms)
             }
-            CloseReason::Restart | CloseReason::Overload => {
-                event::retry_reason(self.settings.retry_ms, self.settings.jitter_ms)
+            CloseReason::Overload => {
+                let hint = self.retry_hint(reason, now);
+                event::retry_reason(hint.retry_ms, hint.jitter_ms)
             }
             CloseReason::Abuse => "too many refused commands".to_string(),
             CloseReason::AnswersUnread => "answers are not being read".to_string(),
@@ -93,22 +98,37 @@ impl Hub {
             Phase::Upgrading(_) => true,
             Phase::Streaming | Phase::Echoing => false,
         };
-        self.leave(slot);
+        self.changing(|hub| hub.leave(slot));
         self.counters.closed[reason.counter()] += 1;
-        let (close_ms, retry_ms) = (self.settings.close_ms, self.settings.retry_ms);
+        let close_ms = self.settings.close_ms;
+        let retry_after_s = match (upgrading, reason.farewell()) {
+            (true, Farewell::Close(_)) => self.retry_hint(reason, now).whole_s(),
+            _ => 0,
+        };
+        if upgrading {
+            self.admission.upgrade_over();
+        }
         let session = self.sessions.at_mut(slot).expect("just seen");
+        if let (Phase::Streaming, Some(code)) = (&session.phase, reason.error_code()) {
+            let format = session.format;
+            event::error(format, code, detail, None, session.personal());
+        }
         session.phase = Phase::Closing(reason);
         session.deadlines.close_at_ms = now.ms + close_ms;
         match reason.farewell() {
             Farewell::Abort => return self.let_go(slot, true),
             Farewell::Finish if reason == CloseReason::PeerLeft => return self.let_go(slot, false),
             Farewell::Finish => {}
+            Farewell::Close(_) if upgrading && reason == CloseReason::Internal => {
+                Refusal::internal(session.id).response(session.personal());
+            }
             Farewell::Close(_) if upgrading => {
-                let seconds = retry_ms.div_ceil(1000) as u32;
-                Refusal::overloaded(seconds).response(session.personal());
+                Refusal::overloaded(retry_after_s).response(session.personal());
             }
             Farewell::Close(code) => frame::write_close(code, detail, session.personal()),
         }
+        // Who still sends can read its Close only when what it sends is taken.
+        self.receive_again(slot);
         self.enqueue(slot);
         self.arm(slot, now);
     }
@@ -126,7 +146,9 @@ impl Hub {
 
     /// The shard has closed the descriptor and collected every completion: the slot is free.
     pub fn release(&mut self, slot: u32) -> Option<Session> {
-        self.sessions.remove(slot)
+        let session = self.sessions.remove(slot)?;
+        self.admission.leave(session.peer.ip());
+        Some(session)
     }
 
     /// Tells every client that the server is about to close, and spreads the closes evenly over
@@ -135,6 +157,8 @@ impl Hub {
         let slots: Vec<u32> = self.sessions.slots().collect();
         let count = slots.len() as u64;
         let retry_ms = self.settings.retry_ms;
+        let spread_ms = count * 1_000 / self.settings.returns_per_second.max(1);
+        self.drain_jitter_ms = Some(self.settings.jitter_ms.max(spread_ms));
         for (index, slot) in slots.into_iter().enumerate() {
             let in_ms = over_ms * (index as u64 + 1) / count;
             let session = self.sessions.at_mut(slot).expect("just listed");
@@ -153,43 +177,6 @@ impl Hub {
                 session.deadlines.close_at_ms = now.ms + in_ms;
                 self.arm(slot, now);
             }
-        }
-    }
-
-    /// Tells the sessions concerned that a feed changed its state.
-    pub(super) fn announce_feed(&mut self, feed: Feed) {
-        let Some(view) = self.book.feeds().get(usize::from(feed.0)).copied() else { return };
-        if view.last_ns == 0 {
-            return; // it has not begun: there is nothing that could have become stale
-        }
-        for slot in self.sessions.slots() {
-            let subscribed = self.sessions.at(slot).is_some_and(|s| s.cohort != APART);
-            if subscribed {
-                self.write_feed(slot, feed);
-            }
-        }
-    }
-
-    /// Appends a `feed` event, where the feed sends something that the session asked for.
-    pub(super) fn write_feed(&mut self, slot: u32, feed: Feed) {
-        let state = self.book.feeds()[usize::from(feed.0)].state;
-        let Some(session) = self.sessions.at_mut(slot) else { return };
-        let Some(cohort) = self.cohorts.at(session.cohort) else { return };
-        if session.outgoing.as_ref().is_some_and(|o| o.personal_bytes() > PERSONAL_BYTES_MAX) {
-            return; // it reads nothing; its heartbeats will say it, or its write deadline ends it
-        }
-        let symbols = &self.book.symbols;
-        let names: Vec<&str> = if self.book.feeds().len() == 1 {
-            vec!["*"]
-        } else {
-            let entries = cohort.key.interest.entries(symbols.len());
-            let owned = entries.filter(|(symbol, _)| symbols.feed(*symbol) == Some(feed));
-            owned.map(|(symbol, _)| symbols.name(symbol)).collect()
-        };
-        if !names.is_empty() {
-            let format = session.format;
-            event::feed(format, state, &names, session.personal());
-            self.enqueue(slot);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::cohort::APART;
 use super::interest::Interest;
 use super::membership::Resume;
 use crate::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND, STRIKES_MAX};
-use crate::market::{Channel, Feed, FeedState};
+use crate::market::Channel;
 use crate::session::{CloseReason, Now};
 use crate::wire::{
     Change, Command, CommandError, Encoding, Item, MessageId, Rate, Subject, TimeStyle, UrlOptions,
@@ -63,6 +63,7 @@ impl Hub {
             Command::List { id } => self.write_subscription(slot, id.as_ref()),
             Command::Subscribe(change) => self.subscribe(slot, &change, now)?,
             Command::Unsubscribe(change) => self.unsubscribe(slot, &change, now),
+            Command::Fault(fault) => self.fault(fault)?,
         }
         Ok(())
     }
@@ -83,7 +84,7 @@ impl Hub {
     fn subscribe(&mut self, slot: u32, change: &Change, now: Now) -> Result<(), CommandError> {
         let old = self.interest(slot);
         let refuse = |message| CommandError { code: 405, message, id: change.id.clone() };
-        let Some(items) = self.numbered(&change.items) else {
+        let Some(items) = self.changing(|hub| hub.numbered(&change.items)) else {
             return Err(refuse(
                 "too many names that no feed sends; name fewer unknown symbols".to_string(),
             ));
@@ -91,14 +92,14 @@ impl Hub {
         let new = old.with(items.iter().copied());
         let most = self.settings.session_symbols_max;
         if new.named().len() > most {
-            self.forget(&items);
+            self.changing(|hub| hub.forget(&items));
             let message = format!("more than {most} symbols; unsubscribe some or use \"*\"");
             return Err(refuse(message));
         }
         let first = self.sessions.at(slot).is_some_and(|s| s.cohort == APART) && !new.is_empty();
         let resume = self.resume(change);
         self.apply(slot, old, new, change, &resume, now);
-        self.forget(&items);
+        self.changing(|hub| hub.forget(&items));
         if first {
             self.write_feeds_not_ok(slot);
         }
@@ -131,7 +132,7 @@ impl Hub {
         let moves = new != old || before != (session.format, session.rate);
         self.write_subscription_of(slot, &new, change.id.as_ref());
         if moves {
-            self.change(slot, new, resume);
+            self.changing(|hub| hub.change(slot, new, resume));
         }
         self.arm(slot, now);
     }
@@ -164,16 +165,6 @@ impl Hub {
         };
         let format = session.format;
         event::subscription(format, &subscription, session.personal());
-    }
-
-    /// A new subscriber learns at once that a feed is not what it should be.
-    fn write_feeds_not_ok(&mut self, slot: u32) {
-        for index in 0..self.book.feeds().len() {
-            let view = self.book.feeds()[index];
-            if view.state != FeedState::Ok && view.last_ns > 0 {
-                self.write_feed(slot, Feed(index as u8));
-            }
-        }
     }
 
     /// The hub's numbers of what is named; `None` where the table of symbols is full.

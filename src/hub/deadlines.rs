@@ -8,6 +8,9 @@ use crate::wire::{event, frame};
 /// one wake-up of the shard.
 const PING_STEP_MS: u64 = 1_000;
 
+/// Longest that a drained session's Close waits for a flush.
+const DRAIN_WAIT_MS: u64 = 100;
+
 impl Hub {
     /// Does what is due. The shard calls it once a turn.
     pub fn timers(&mut self, now: Now) {
@@ -42,11 +45,16 @@ impl Hub {
         let at_ms = next_deadline(session, slot, &self.settings);
         if at_ms < session.deadlines.armed_at_ms {
             session.deadlines.armed_at_ms = at_ms;
-            self.wheel.arm(at_ms.max(now.ms), (slot, session.generation));
+            let timer = (slot, session.generation);
+            self.changing(|hub| hub.wheel.arm(at_ms.max(now.ms), timer));
         }
     }
 
     fn look_at(&mut self, slot: u32, now: Now) {
+        let Some(session) = self.sessions.at(slot) else { return };
+        if session.deadlines.resume_at_ms <= now.ms {
+            self.receive_again(slot);
+        }
         let Some(session) = self.sessions.at(slot) else { return };
         let (settings, deadlines) = (&self.settings, session.deadlines);
         match session.phase {
@@ -58,7 +66,9 @@ impl Hub {
             }
             Phase::Streaming | Phase::Echoing => {
                 if session.draining && deadlines.close_at_ms <= now.ms {
-                    self.end(slot, CloseReason::Restart, now);
+                    if !self.waits_for_flush(slot, now) {
+                        self.end(slot, CloseReason::Restart, now);
+                    }
                 } else if stalls_at_ms(session, settings).is_some_and(|at| at <= now.ms) {
                     self.end(slot, CloseReason::WriteStall, now);
                 } else if deadlines.pinged_at_ms > 0
@@ -72,6 +82,17 @@ impl Hub {
             }
             _ => {}
         }
+    }
+
+    /// A session that is drained gets what had come for it before its Close: where it is in step
+    /// and a flush is owed to it, the next look is a millisecond later. Bounded, since a flush
+    /// with a rate may be a while off.
+    fn waits_for_flush(&self, slot: u32, now: Now) -> bool {
+        let Some(session) = self.sessions.at(slot) else { return false };
+        let crate::session::Place::InStep(index) = session.place else { return false };
+        let unserved = self.flush.unserved(session.cohort, index as usize).is_some();
+        let noted = self.cohorts.at(session.cohort).is_some_and(|c| !c.window.is_empty());
+        (unserved || noted) && now.ms < session.deadlines.close_at_ms + DRAIN_WAIT_MS
     }
 
     /// Pings and heartbeats. Neither is queued behind what is not being read.
@@ -127,7 +148,8 @@ pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubS
             };
             let stall = stalls_at_ms(session, settings).unwrap_or(u64::MAX);
             let drain = if session.draining { deadlines.close_at_ms } else { u64::MAX };
-            life.min(stall).min(drain).min(deadlines.heartbeat_at_ms)
+            let others = drain.min(deadlines.heartbeat_at_ms).min(deadlines.resume_at_ms);
+            life.min(stall).min(others)
         }
     }
 }

@@ -9,7 +9,6 @@ use super::batch::{Send, Source};
 use super::catchup::compose;
 use super::cohort::Cohort;
 use super::{Effect, Hub};
-use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use crate::market::Channel;
 use crate::session::{CloseReason, Lag, Now, Place};
 use crate::wire::{Format, frame};
@@ -330,7 +329,7 @@ fn encode_window(
         let next = spans.get(end).map(|next| bytes + next.len());
         let count = end - first;
         let fits = |bytes| frame::array_payload_len(encoding, count + 1, bytes);
-        if next.is_some_and(|bytes| fits(bytes) <= FRAME_PAYLOAD_BYTES_MAX) {
+        if next.is_some_and(|bytes| fits(bytes) <= lines.frame_bytes()) {
             continue;
         }
         let elements = spans[first..end].iter().map(|span| lines.bytes(*span));

@@ -10,8 +10,9 @@ use crate::wire::{Event, Format, LineEncoder, Names};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
-/// The arena is emptied after a flush when it has grown beyond this: some 9,000 lines.
-const ARENA_BYTES_MAX: usize = 1 << 20;
+/// The arena is emptied after a flush when it has grown beyond this many frames: 1 MiB or some
+/// 9,000 lines where frames are as large as they may be.
+const ARENA_FRAMES_MAX: usize = 32;
 
 /// A line's place in the arena; empty for "not encoded yet".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,8 @@ impl Span {
 #[derive(Debug)]
 pub struct Lines {
     encoder: LineEncoder,
+    /// Most bytes of the payload of a frame that these lines are put into.
+    frame_bytes: usize,
     arena: Vec<u8>,
     /// By index of the book's recent ticks.
     recent: Vec<Span>,
@@ -41,9 +44,14 @@ pub struct Lines {
 }
 
 impl Lines {
-    pub fn new(format: Format) -> Lines {
+    pub fn new(format: Format, frame_bytes: usize) -> Lines {
         let encoder = LineEncoder::new(format);
-        Lines { encoder, arena: Vec::new(), recent: Vec::new(), older: FxHashMap::default() }
+        let (arena, recent, older) = (Vec::new(), Vec::new(), FxHashMap::default());
+        Lines { encoder, frame_bytes, arena, recent, older }
+    }
+
+    pub fn frame_bytes(&self) -> usize {
+        self.frame_bytes
     }
 
     pub fn bytes(&self, span: Span) -> &[u8] {
@@ -103,7 +111,7 @@ impl Lines {
     /// After a flush: the recent ticks are history.
     pub fn settle(&mut self) {
         self.recent.clear();
-        if self.arena.len() > ARENA_BYTES_MAX {
+        if self.arena.len() > ARENA_FRAMES_MAX * self.frame_bytes {
             self.arena.clear();
             self.older.clear();
         }

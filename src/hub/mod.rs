@@ -17,14 +17,18 @@
 //! sleep until hub.next_ms()
 //! ```
 
+pub mod admission;
+mod admit;
 pub mod batch;
 pub mod book;
+mod boundary;
 mod catchup;
 mod check;
 mod closing;
 pub mod cohort;
 mod commands;
 mod deadlines;
+mod feeds;
 mod flush;
 pub mod interest;
 mod latest;
@@ -32,19 +36,27 @@ mod lines;
 mod membership;
 mod own;
 mod receive;
+#[cfg(test)]
+mod rig;
+mod salvage;
 mod sessions;
 pub mod settings;
 pub mod symbols;
 mod tape;
 mod wheel;
 
+pub use admission::{Admission, AdmissionLimits, Alerts, Hint, Limited, Refused, Told};
 pub use batch::{Batch, Effect, Send};
+pub use boundary::Torn;
+pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
+use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
 use book::Book;
+use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
 use lines::Lines;
@@ -63,8 +75,13 @@ pub struct Counters {
     pub flushes: u64,
     pub commands: u64,
     pub commands_refused: u64,
+    /// Times that a client was not read from for a while, because it sent too fast.
+    pub intake_pauses: u64,
     pub opened: u64,
     pub upgraded: u64,
+    /// Connections that did not become sessions, by `Refused`, and how they were told, by `Told`.
+    pub refused: [u64; Refused::ALL.len()],
+    pub told: [u64; Told::ALL.len()],
     /// By `CloseReason::counter`.
     pub closed: [u64; CloseReason::ALL.len()],
 }
@@ -80,6 +97,7 @@ pub struct Hub {
     lines: [Lines; Format::COUNT],
     cohorts: Cohorts,
     sessions: Sessions,
+    admission: Admission,
     decoders: Decoders,
     flush: Flush,
     /// Slot and generation of sessions that have something of their own to be composed.
@@ -88,6 +106,9 @@ pub struct Hub {
     wheel: Wheel,
     effects: Vec<Effect>,
     counters: Counters,
+    boundary: Boundary,
+    /// How far the return of those who are drained is spread; set by the drain.
+    drain_jitter_ms: Option<u64>,
     /// Sessions that hold a subscription, for feeds that wait for them.
     subscribed: usize,
 }
@@ -100,12 +121,20 @@ impl Hub {
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Rfc3339 },
             Format { encoding: Encoding::MessagePack, times: TimeStyle::Nanos },
         ];
+        let frame_bytes = settings.frame_bytes;
+        debug_assert!((FRAME_PAYLOAD_BYTES_MIN..=FRAME_PAYLOAD_BYTES_MAX).contains(&frame_bytes));
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
+            admission: Admission::new(
+                settings.admission.clone(),
+                settings.retry_ms,
+                settings.jitter_ms,
+                now.ms,
+            ),
             settings,
             epoch,
-            lines: formats.map(Lines::new),
+            lines: formats.map(|format| Lines::new(format, frame_bytes)),
             cohorts: Cohorts::default(),
             sessions: Sessions::default(),
             decoders: Decoders::new(),
@@ -115,6 +144,8 @@ impl Hub {
             wheel: Wheel::new(now.ms),
             effects: Vec::new(),
             counters: Counters::default(),
+            boundary: Boundary::default(),
+            drain_jitter_ms: None,
             subscribed: 0,
         }
     }
@@ -172,7 +203,14 @@ impl Hub {
         if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own(now)
+        if self.next_flush(now) || self.next_own(now) {
+            return true;
+        }
+        // A storm of snapshots without a tick has no flush that would bound the arena.
+        if self.book.recent().is_empty() {
+            self.lines.iter_mut().for_each(Lines::settle);
+        }
+        false
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {

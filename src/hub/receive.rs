@@ -1,6 +1,6 @@
 //! Bytes from a client: first its upgrade, then its frames.
 
-use super::Hub;
+use super::{Effect, Hub};
 use crate::limits::{
     COMMAND_BYTES_MAX, ECHO_BYTES_MAX, PERSONAL_BYTES_MAX, PERSONAL_ECHO_BYTES_MAX,
 };
@@ -17,6 +17,8 @@ impl Hub {
         let Some(session) = self.sessions.at_mut(slot) else { return };
         session.deadlines.received_at_ms = now.ms;
         session.deadlines.pinged_at_ms = 0;
+        self.note_whole(slot);
+        let Some(session) = self.sessions.at_mut(slot) else { return };
         match &mut session.phase {
             Phase::Upgrading(head) => {
                 let held = mem::take(head);
@@ -25,17 +27,42 @@ impl Hub {
             Phase::Streaming | Phase::Echoing => self.receive_frames(slot, bytes, now),
             Phase::Closing(_) | Phase::Lingering(_) | Phase::Ended(_) => {}
         }
+        self.meter(slot, bytes.len(), now);
+    }
+
+    /// Pauses the receive of a session that sends too fast. Nothing is lost: its own socket and
+    /// then its sender wait. What comes before the upgrade is bounded by the upgrade's limit.
+    fn meter(&mut self, slot: u32, bytes: usize, now: Now) {
+        let per_second = self.settings.intake_bytes_per_second;
+        let Some(session) = self.sessions.at_mut(slot).filter(|s| s.is_streaming()) else { return };
+        let Some(pause_ms) = session.intake.take(bytes, per_second, now.ms) else { return };
+        if session.deadlines.resume_at_ms == u64::MAX {
+            session.deadlines.resume_at_ms = now.ms + pause_ms;
+            self.counters.intake_pauses += 1;
+            self.effects.push(Effect::Pause { slot });
+            self.arm(slot, now);
+        }
+    }
+
+    /// Receives again, where that was paused.
+    pub(super) fn receive_again(&mut self, slot: u32) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        if mem::replace(&mut session.deadlines.resume_at_ms, u64::MAX) != u64::MAX {
+            self.effects.push(Effect::Resume { slot });
+        }
     }
 
     fn receive_upgrade(&mut self, slot: u32, mut held: Vec<u8>, bytes: &[u8], now: Now) {
-        if !held.is_empty() {
+        let whole = held.is_empty();
+        if !whole {
             held.extend_from_slice(bytes);
         }
-        let request = if held.is_empty() { bytes } else { &held[..] };
+        let request = if whole { bytes } else { &held[..] };
         match upgrade::parse(request, self.settings.echo) {
             Ok(Parsed::Incomplete) => {
+                let held = if whole { bytes.to_vec() } else { held };
                 let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
-                session.phase = Phase::Upgrading(request.to_vec());
+                session.phase = Phase::Upgrading(held);
             }
             Ok(Parsed::Request { upgrade, consumed }) => {
                 self.upgraded(slot, &upgrade, now);
@@ -57,6 +84,9 @@ impl Hub {
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         session.format = upgrade.format;
         upgrade.response(session.personal());
+        self.note_whole(slot);
+        let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
+        self.admission.upgrade_over();
         if upgrade.endpoint == Endpoint::Echo {
             session.phase = Phase::Echoing;
         } else {
@@ -112,6 +142,7 @@ impl Hub {
     }
 
     fn message(&mut self, slot: u32, incoming: Incoming<'_>, now: Now) {
+        self.note_whole(slot);
         let Some(session) = self.sessions.at_mut(slot) else { return };
         if let Incoming::Close { .. } = incoming {
             // Its answer is the last frame already, and no limit may add another.

@@ -1,5 +1,6 @@
 //! What the hub needs of the configuration.
 
+use super::AdmissionLimits;
 use crate::limits;
 
 /// Times in ms. The defaults are justified where the configuration defines them.
@@ -14,11 +15,21 @@ pub struct HubSettings {
     pub write_stall_ms: u64,
     /// How long a session that is closing may take to end.
     pub close_ms: u64,
-    /// What a client is told to wait before it comes back, and the random part on top of it.
+    /// The shortest that a client is told to wait before it comes back, and the random part on
+    /// top of it. The wait grows with the number of those who were told, see `admission::Hints`.
     pub retry_ms: u64,
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
+    /// Of one client, after `INTAKE_BURST_BYTES`. `/echo` has no limit.
+    pub intake_bytes_per_second: u32,
     pub echo: bool,
+    pub admission: AdmissionLimits,
+    /// Payload of a frame of events, within the limits; less lets small flushes need several.
+    pub frame_bytes: usize,
+    /// Clients may ask for panics: staging and tests alone.
+    pub fault_injection: bool,
+    /// Clients a second that this shard lets in: what the hints of a drain spread the return to.
+    pub returns_per_second: u64,
     /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
     pub batch_sends: usize,
     /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
@@ -43,11 +54,22 @@ impl Default for HubSettings {
             write_stall_ms: 15_000,
             // A Close frame and its answer are one round trip; five seconds allow for a lossy path.
             close_ms: 5_000,
+            // A second is over before the queue of a full backlog is; five more blur the edges of
+            // what is given out in slots already.
             retry_ms: 1_000,
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
+            // Fifty commands of a page a second are 10 KB. This is a core's thousandth where the
+            // bytes are tiny frames (20,000 of them), and its hundredth where they are symbols.
+            intake_bytes_per_second: 128 * 1024,
             echo: false,
+            admission: AdmissionLimits::default(),
+            fault_injection: false,
+            // An accept costs some 20 us, so this is a tenth of a core: who was never away is
+            // served meanwhile.
+            returns_per_second: 5_000,
             batch_sends: limits::SENDS_PER_CHUNK,
+            frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
             canary: false,
         }
     }

@@ -1,7 +1,7 @@
 //! The names that the hub knows: symbols from feeds and from subscriptions, and the feeds' codes.
 
 use crate::limits::{SYMBOLS_MAX, SYMBOLS_UNFED_MAX};
-use crate::market::{Feed, Name, Symbol, SymbolId};
+use crate::market::{Feed, Name, Symbol, SymbolId, TickBody};
 use rustc_hash::FxHashMap;
 
 #[derive(Debug)]
@@ -128,6 +128,28 @@ impl Symbols {
     #[inline]
     pub fn by_id(&self, id: SymbolId) -> Option<u32> {
         self.by_id.get(id.0 as usize).copied().filter(|number| *number != u32::MAX)
+    }
+
+    /// Frees every number that nobody names and no feed sends: after a subscription that panicked.
+    pub fn forget_all_unused(&mut self) {
+        (0..self.rows.len() as u32).for_each(|symbol| self.forget_if_unused(symbol));
+    }
+
+    /// All that feeds have defined, in the order of its numbers.
+    pub fn definitions(&self) -> impl Iterator<Item = TickBody> {
+        let symbols = self.by_id.iter().enumerate().filter_map(|(id, number)| {
+            let row = self.rows.get(*number as usize)?;
+            let id = SymbolId(id as u32);
+            Some(TickBody::Symbol { id, name: row.name?, feed: row.feed? })
+        });
+        let codes =
+            self.codes.iter().enumerate().filter_map(|(code, name)| {
+                Some(TickBody::Code { code: code as u8, name: (*name)? })
+            });
+        let conditions = self.conditions.iter().enumerate().filter_map(|(list, joined)| {
+            Some(TickBody::Conditions { list: list as u16, joined: (*joined)? })
+        });
+        symbols.chain(codes).chain(conditions)
     }
 
     pub fn define_code(&mut self, code: u8, name: Name) {

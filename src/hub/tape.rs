@@ -97,6 +97,24 @@ impl Tape {
         (trail.evicted_end > 0 && trail.evicted_seq > seq).then_some(trail.evicted_seq)
     }
 
+    /// Sequence number of the symbol's last evicted tick.
+    pub fn evicted_seq(&self, symbol: u32) -> Option<u64> {
+        let trail = self.trail(symbol);
+        (trail.evicted_end > 0).then_some(trail.evicted_seq)
+    }
+
+    /// An empty tape learns what an earlier one had evicted. Its positions begin where they would
+    /// be after as many ticks as it holds, so that all of them are above the evicted ones.
+    pub fn note_evicted(&mut self, symbol: u32, seq: u64) {
+        debug_assert!(self.ring.is_empty(), "what is evicted was there before what is retained");
+        self.head = self.capacity as u64;
+        if symbol as usize >= self.trails.len() {
+            self.trails.resize(symbol as usize + 1, NO_TRAIL);
+        }
+        let (last_seq, evicted_end, evicted_seq) = (seq, self.head, seq);
+        self.trails[symbol as usize] = Trail { last: NONE, last_seq, evicted_end, evicted_seq };
+    }
+
     /// Position of the symbol's first retained tick with a sequence number above `seq`; the head
     /// where there is none. Walks the symbol's own ticks back, so it costs what was missed.
     pub fn first_after_seq(&self, symbol: u32, seq: u64) -> u64 {

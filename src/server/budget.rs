@@ -1,28 +1,50 @@
 //! What the server may hold, as a sum that is printed at start.
 
 use crate::config::Settings;
+use crate::hub::AdmissionLimits;
 use crate::hub::book::RECENT_TICKS_MAX;
 use crate::limits::{
-    INLET_TICKS, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES,
+    FEEDS_MAX, HANDED_MAX, INLET_TICKS, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, REFUSALS_MAX,
+    REFUSALS_SHARE, RING_COMPLETIONS, RING_ENTRIES, SINGLE_ACCEPTS_MAX,
 };
 use crate::market::Tick;
 use crate::session::Session;
 
-/// Descriptors that are not for clients: listeners, eventfds, rings, feeds, logs, and what a
-/// library opens for a moment.
-const DESCRIPTORS_RESERVED: u64 = 128;
+/// Descriptors that are not for clients, by what they are for. The process's:
+const RESERVE: [(&str, u64); 5] = [
+    // Listening socket, a few scrapers, the runtime's own epoll and eventfd, its signal pipe.
+    ("admin", 48),
+    // An open file each, and its reconnect beside the old one.
+    ("feeds", 2 * FEEDS_MAX as u64),
+    // Standard input, output and error, and a log file that is being rotated.
+    ("logs", 8),
+    // What a successor is passed, and what a shard that starts again opens before the old is gone.
+    ("restart", 32),
+    // What a library opens for a moment: /proc, time zones, resolvers.
+    ("library", 16),
+];
 
-/// The same per shard: listener, two rings, eventfds of glommio and its own.
-const DESCRIPTORS_PER_SHARD: u64 = 16;
+/// Each shard's: its listener; two rings and their eventfds; glommio's own; the spare one.
+const RESERVE_PER_SHARD: u64 = 20;
 
 /// One tape entry: a tick, its arrival number, and the way back to its symbol's last one.
 const TAPE_ENTRY_BYTES: usize = size_of::<Tick>() * 5 / 4;
 
+/// What a client is expected to hold when the default number of sessions is derived from the
+/// memory: half of the worst case of its socket. Most clients keep up and hold next to nothing;
+/// that the worst case of all together is survived is the memory budget's matter.
+const SOCKET_BYTES_SHARE: usize = 2;
+
 /// Limits and the memory behind them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
+    /// The hard limit of the process.
     pub descriptors: u64,
-    pub sessions_per_shard: usize,
+    /// Of these, what is not for clients.
+    pub descriptors_reserved: u64,
+    /// Of these, what refusals and sockets on their way between shards may hold.
+    pub descriptors_passing: u64,
+    pub sessions_max: usize,
     pub shards: usize,
     /// Bytes that each shard needs whoever connects: tape, inlet, ring, buffers.
     pub shard_bytes: usize,
@@ -31,44 +53,109 @@ pub struct Budget {
     /// Bytes that the kernel may hold for one client that does not read: at most twice
     /// `SO_SNDBUF`, and as much unread as `SO_RCVBUF` allows.
     pub socket_bytes_max: usize,
+    /// By shard.
+    pub admission: Vec<AdmissionLimits>,
 }
 
 impl Budget {
-    /// `descriptors` is the hard limit of the process.
-    pub fn new(settings: &Settings, shards: usize, descriptors: u64) -> Budget {
-        let reserve = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_SHARD * shards as u64;
-        let sessions = descriptors.saturating_sub(reserve) / shards as u64;
-        let inlet = INLET_TICKS * size_of::<Tick>();
-        let tape = settings.hub.tape_ticks * TAPE_ENTRY_BYTES;
-        let recent = RECENT_TICKS_MAX * (size_of::<Tick>() + 8);
-        let buffers = usize::from(RECEIVE_BUFFERS) * RECEIVE_BUFFER_BYTES as usize;
-        let ring = RING_ENTRIES as usize * 64 + RING_COMPLETIONS as usize * 16;
+    /// `descriptors` is the hard limit of the process, `memory_bytes` what the machine has.
+    pub fn new(settings: &Settings, shards: usize, descriptors: u64, memory_bytes: u64) -> Budget {
+        let reserve: u64 = RESERVE.iter().map(|(_, count)| count).sum();
+        let reserve = reserve + RESERVE_PER_SHARD * shards as u64;
+        // "No limit" is far more than an address has ports, so nothing is lost by less.
+        let clients = descriptors.saturating_sub(reserve).min(1 << 30) as usize;
+        let refusals = REFUSALS_MAX.min(clients / shards / REFUSALS_SHARE);
+        let moving = HANDED_MAX + SINGLE_ACCEPTS_MAX;
+        let passing = (refusals + moving.min(clients / shards / REFUSALS_SHARE)) * shards;
+        let session_bytes = session_bytes();
         let sockets = settings.sockets;
+        let socket_bytes_max =
+            2 * (sockets.send_buffer_bytes + sockets.receive_buffer_bytes) as usize;
+        let by_memory =
+            memory_bytes / (session_bytes + socket_bytes_max / SOCKET_BYTES_SHARE) as u64;
+        let by_memory = usize::try_from(by_memory).unwrap_or(usize::MAX);
+        let room = (clients - passing).min(by_memory);
+        let sessions_max = settings.admission.max_sessions.map_or(room, |max| {
+            max.min(clients - passing) // descriptors end where they end
+        });
+        let share = |index| settings.admission.share(index, shards, sessions_max, clients);
         Budget {
             descriptors,
-            sessions_per_shard: usize::try_from(sessions).unwrap_or(usize::MAX),
+            descriptors_reserved: reserve,
+            descriptors_passing: passing as u64,
+            sessions_max,
             shards,
-            shard_bytes: inlet + tape + recent + buffers + ring,
-            // The slot, its generation, its descriptor, its place in the cohort and on the wheel.
-            session_bytes: size_of::<Session>() + 4 + 24 + 4 + 16,
-            socket_bytes_max: 2
-                * (sockets.send_buffer_bytes + sockets.receive_buffer_bytes) as usize,
+            shard_bytes: shard_bytes(settings),
+            session_bytes,
+            socket_bytes_max,
+            admission: (0..shards).map(share).collect(),
         }
     }
 
-    pub fn sessions_max(&self) -> usize {
-        self.sessions_per_shard.saturating_mul(self.shards)
+    /// The reserve as a sum, in words.
+    pub fn reserve_in_words(&self) -> String {
+        let parts = RESERVE.iter().map(|(name, count)| format!("{count} {name}"));
+        let parts: Vec<String> = parts.collect();
+        format!("{} + {RESERVE_PER_SHARD} a shard", parts.join(" + "))
     }
+}
+
+/// The slot, its generation, its descriptor, its place in the cohort and on the wheel.
+fn session_bytes() -> usize {
+    size_of::<Session>() + 4 + 24 + 4 + 16
+}
+
+fn shard_bytes(settings: &Settings) -> usize {
+    let inlet = INLET_TICKS * size_of::<Tick>();
+    let tape = settings.hub.tape_ticks * TAPE_ENTRY_BYTES;
+    let recent = RECENT_TICKS_MAX * (size_of::<Tick>() + 8);
+    let buffers = usize::from(RECEIVE_BUFFERS) * RECEIVE_BUFFER_BYTES as usize;
+    let ring = RING_ENTRIES as usize * 64 + RING_COMPLETIONS as usize * 16;
+    inlet + tape + recent + buffers + ring
+}
+
+/// Bytes of memory that the machine has (proc_meminfo(5)); `u64::MAX` where it does not say.
+pub fn physical_memory_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.map_or(u64::MAX, |kib| kib * 1024)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn budget(shards: usize, descriptors: u64, max_sessions: Option<usize>) -> Budget {
+        let mut settings = Settings::default();
+        settings.admission.max_sessions = max_sessions;
+        Budget::new(&settings, shards, descriptors, 16 << 30)
+    }
+
     #[test]
-    fn descriptors_less_the_reserve_are_shared_by_the_shards() {
-        let budget = Budget::new(&Settings::default(), 2, 20_000);
-        assert_eq!(budget.sessions_per_shard, (20_000 - 128 - 32) / 2);
-        assert_eq!(Budget::new(&Settings::default(), 2, 100).sessions_per_shard, 0);
+    fn sessions_refusals_and_the_reserve_are_never_more_than_the_descriptors() {
+        for shards in [1, 2, 8, 64] {
+            for descriptors in [0, 100, 400, 1_024, 20_000, 1 << 20] {
+                let budget = budget(shards, descriptors, None);
+                let sum = budget.sessions_max as u64
+                    + budget.descriptors_passing
+                    + budget.descriptors_reserved;
+                assert!(sum <= descriptors.max(budget.descriptors_reserved), "{budget:?}");
+                let sessions = budget.admission.iter().map(|limits| limits.sessions_max);
+                assert_eq!(sessions.sum::<usize>(), budget.sessions_max);
+            }
+        }
+        assert!(budget(1, 20_000, None).sessions_max >= 18_000);
+        assert!(budget(2, 20_000, None).sessions_max >= 17_000);
+    }
+
+    #[test]
+    fn memory_and_the_setting_lower_the_sessions_and_descriptors_bound_the_setting() {
+        let settings = Settings::default();
+        let expected = (64 << 20) / (session_bytes() + 2 * 64 * 1024 / SOCKET_BYTES_SHARE);
+        assert_eq!(Budget::new(&settings, 1, 20_000, 64 << 20).sessions_max, expected);
+        assert_eq!(budget(2, 20_000, Some(5_001)).sessions_max, 5_001);
+        assert!(budget(2, 1_024, Some(5_001)).sessions_max < 1_024);
+        assert!(physical_memory_bytes() > 1 << 20);
     }
 }

@@ -4,16 +4,22 @@
 
 mod budget;
 pub mod descriptors;
+mod failure;
 mod placement;
 
 pub use budget::Budget;
+pub use failure::Failure;
 
 use crate::config::Settings;
+use crate::control::Watchdog;
 use crate::feed::{
-    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, SpecError, Subscribed,
+    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError, Subscribed,
 };
+use crate::hub::HubSettings;
+use crate::limits::INLET_TICKS;
 use crate::shard::{
-    ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen, probe,
+    Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen,
+    probe,
 };
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +29,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is cut after the drain's time is over is cut this much later at the latest.
 const DRAIN_GRACE_MS: u64 = 500;
+
+/// And so much later the process has ended, whatever a shard does.
+pub const STOP_GRACE_MS: u64 = 900;
 
 /// Why the server does not start; the text names the input and the cure.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +65,7 @@ pub struct Server {
     pub budget: Budget,
     pub shards: Vec<ShardHandle>,
     ingest: IngestHandle,
+    watchdog: Watchdog,
     /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
     listeners: Vec<OwnedFd>,
 }
@@ -70,30 +80,46 @@ impl Server {
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
-        let budget = Budget::new(settings, cores.len(), descriptors);
-        if budget.sessions_per_shard == 0 {
+        let memory_bytes = budget::physical_memory_bytes();
+        let budget = Budget::new(settings, cores.len(), descriptors, memory_bytes);
+        if budget.sessions_max == 0 && settings.admission.max_sessions != Some(0) {
             return Err(StartError::TooFewDescriptors(descriptors, cores.len()));
         }
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
-        let sources = open_feeds(&specs, &counters)?;
+        let mut sources = open_feeds(&specs, &counters)?;
+        if settings.hub.fault_injection {
+            sources.iter_mut().for_each(|source| source.enable_faults());
+        }
         let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
         let address = local_address(&listeners[0]).map_err(StartError::Address)?;
         let epoch = new_epoch();
+        let doors = doors(&counters)?;
         let mut shards = Vec::with_capacity(cores.len());
         for (index, core) in cores.into_iter().enumerate() {
             let shard = ShardSettings {
                 index,
                 core,
-                hub: settings.hub.clone(),
+                hub: HubSettings {
+                    admission: budget.admission[index].clone(),
+                    returns_per_second: u64::from(budget.admission[index].accept_rate),
+                    ..settings.hub.clone()
+                },
                 epoch: epoch.clone(),
-                sessions_max: budget.sessions_per_shard,
+                backlog: settings.sockets.backlog as usize,
+                doors: doors.clone(),
+                restarts_max: settings.boundaries.shard_restarts_max,
+                restart_window_ms: settings.boundaries.shard_restart_window_ms,
                 counters: counters[index].clone(),
             };
             shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
         }
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
-        let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms)?;
-        Ok(Server { address, budget, shards, ingest, listeners })
+        let boundaries = &settings.boundaries;
+        let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
+        let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms, retry)?;
+        let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
+        let watchdog = Watchdog::new(counters, report_ms, exit_ms);
+        Ok(Server { address, budget, shards, ingest, watchdog, listeners })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
@@ -109,9 +135,27 @@ impl Server {
         self.shards.iter().all(|shard| shard.counters.has_ended())
     }
 
-    /// Whether some thread has ended, which only a stop or a panic brings about.
-    pub fn has_failed(&self) -> bool {
-        !self.ingest.is_running() || self.shards.iter().any(|shard| shard.counters.has_ended())
+    /// Looks after the threads, `passed_ms` after the last look; gives what the process must end
+    /// for. A shard that has ended in order is none of that while the server stops.
+    pub fn look_after(&mut self, passed_ms: u64, stopping: bool) -> Option<Failure> {
+        let find = |is: fn(&ShardCounters) -> bool| {
+            self.shards.iter().position(|shard| is(&shard.counters))
+        };
+        if let Some(shard) = find(ShardCounters::is_exhausted) {
+            return Some(Failure::RestartsUsedUp(shard));
+        }
+        if !stopping && let Some(shard) = find(ShardCounters::has_ended) {
+            return Some(Failure::ShardEnded(shard));
+        }
+        if !stopping && !self.ingest.is_running() {
+            return Some(Failure::IngestEnded);
+        }
+        self.watchdog.look(passed_ms).map(Failure::Stuck)
+    }
+
+    /// Whether every shard turns or sleeps.
+    pub fn is_watchdog_fed(&self) -> bool {
+        self.watchdog.is_fed()
     }
 
     /// Waits for all threads. The error is a panic, in words.
@@ -126,6 +170,15 @@ impl Server {
     pub fn sessions(&self) -> u64 {
         self.shards.iter().map(|shard| shard.counters.sessions()).sum()
     }
+}
+
+/// The queues of all shards, which must exist before the first of them starts.
+fn doors(counters: &[Arc<ShardCounters>]) -> Result<Arc<[Door]>, ShardError> {
+    let door = |(index, counters): (usize, &Arc<ShardCounters>)| {
+        let inlet = Inlet::new(INLET_TICKS).map_err(|error| ShardError::Bell(index, error))?;
+        Ok(Door::new(Arc::new(inlet), counters.clone()))
+    };
+    counters.iter().enumerate().map(door).collect()
 }
 
 fn open_feeds(

@@ -16,14 +16,23 @@ impl Bucket {
 
     /// Takes one token if there is one; `per_second` new ones arrive, up to `burst`.
     pub fn take(&mut self, per_second: u32, burst: u32, now_ms: u64) -> bool {
-        let passed = u64::from((now_ms as u32).wrapping_sub(self.filled_at_ms));
-        let new = passed * u64::from(per_second); // ms times tokens a second: thousandths
-        let full = u64::from(burst) * 1000;
-        self.millitokens = (u64::from(self.millitokens) + new).min(full) as u32;
+        self.millitokens = self.filled(per_second, burst, now_ms);
         self.filled_at_ms = now_ms as u32;
         let taken = self.millitokens.checked_sub(1000);
         self.millitokens = taken.unwrap_or(self.millitokens);
         taken.is_some()
+    }
+
+    /// Whole tokens that are there at `now_ms`.
+    pub fn available(&self, per_second: u32, burst: u32, now_ms: u64) -> u32 {
+        self.filled(per_second, burst, now_ms) / 1000
+    }
+
+    fn filled(&self, per_second: u32, burst: u32, now_ms: u64) -> u32 {
+        let passed = u64::from((now_ms as u32).wrapping_sub(self.filled_at_ms));
+        let new = passed * u64::from(per_second); // ms times tokens a second: thousandths
+        let full = u64::from(burst.saturating_mul(1000));
+        (u64::from(self.millitokens) + new).min(full) as u32
     }
 }
 

@@ -83,6 +83,15 @@ impl CloseReason {
         }
     }
 
+    /// The `error` event that goes before the Close frame, in Alpaca's numbers.
+    pub fn error_code(self) -> Option<u16> {
+        match self {
+            CloseReason::AnswersUnread => Some(407),
+            CloseReason::Internal => Some(500),
+            _ => None,
+        }
+    }
+
     /// The word in logs and metrics.
     pub fn word(self) -> &'static str {
         match self {

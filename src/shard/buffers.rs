@@ -90,6 +90,10 @@ impl Buffers {
         unsafe { std::slice::from_raw_parts(self.start(buffer.id), buffer.length()) }
     }
 
+    pub(super) fn buffer_bytes(&self) -> u32 {
+        self.buffer_bytes
+    }
+
     pub(super) fn give_back(&mut self, buffer: BufferId) {
         self.offer(buffer.id);
     }

@@ -34,11 +34,15 @@ pub enum Completion {
     AcceptFailed { errno: i32, more: bool },
     /// The accept was cancelled; nothing more comes of it.
     AcceptEnded,
+    /// What an accept that was armed alone came to.
+    AcceptedOne { result: Result<OwnedFd, i32> },
     /// Bytes, to be read with [`SocketRing::buffer`](super::SocketRing::buffer) and given back.
     /// Without `more` the receive has ended though the peer has not: arm it again.
     Received { token: Token, buffer: BufferId, more: bool },
     /// The receive has ended. Exactly one of this and `Received` without `more` ends a receive.
     ReceiveEnded { token: Token, end: End },
+    /// The receive of a refusal is over, with bytes or without. The token names a refusal.
+    ReceivedRefused { token: Token, result: Result<BufferId, End> },
     /// What [`SocketRing::send_rest`](super::SocketRing::send_rest) came to: bytes taken (often
     /// not all), or why none were, as a positive errno (`ECANCELED` after a cancel).
     Sent { token: Token, result: Result<usize, i32> },
@@ -49,12 +53,15 @@ pub enum Completion {
 impl Completion {
     pub(super) fn of_accept(entry: &cqueue::Entry) -> Completion {
         let more = cqueue::more(entry.flags());
-        match -entry.result() {
-            libc::ECANCELED => Completion::AcceptEnded,
-            errno @ 1.. => Completion::AcceptFailed { errno, more },
-            // SAFETY: the kernel has just made this descriptor for us and tells of it once.
-            _ => Completion::Accepted { fd: unsafe { OwnedFd::from_raw_fd(entry.result()) }, more },
+        match accepted(entry) {
+            Err(libc::ECANCELED) => Completion::AcceptEnded,
+            Err(errno) => Completion::AcceptFailed { errno, more },
+            Ok(fd) => Completion::Accepted { fd, more },
         }
+    }
+
+    pub(super) fn of_single_accept(entry: &cqueue::Entry) -> Completion {
+        Completion::AcceptedOne { result: accepted(entry) }
     }
 
     pub(super) fn of_receive(
@@ -62,19 +69,38 @@ impl Completion {
         entry: &cqueue::Entry,
         pool: &mut Buffers,
     ) -> Completion {
-        let length = u32::try_from(entry.result()).unwrap_or(0);
-        let buffer = cqueue::buffer_select(entry.flags()).map(|id| pool.lend(id, length));
-        let end = match (-entry.result(), buffer) {
-            (..0, Some(buffer)) => {
-                let more = cqueue::more(entry.flags());
-                return Completion::Received { token, buffer, more };
-            }
-            (errno, unused) => {
-                unused.into_iter().for_each(|buffer| pool.give_back(buffer));
-                End::of_errno(errno)
-            }
-        };
-        Completion::ReceiveEnded { token, end }
+        match received(entry, pool) {
+            Ok(buffer) => Completion::Received { token, buffer, more: cqueue::more(entry.flags()) },
+            Err(end) => Completion::ReceiveEnded { token, end },
+        }
+    }
+
+    pub(super) fn of_refused(
+        token: Token,
+        entry: &cqueue::Entry,
+        pool: &mut Buffers,
+    ) -> Completion {
+        Completion::ReceivedRefused { token, result: received(entry, pool) }
+    }
+}
+
+fn accepted(entry: &cqueue::Entry) -> Result<OwnedFd, i32> {
+    match -entry.result() {
+        errno @ 1.. => Err(errno),
+        // SAFETY: the kernel has just made this descriptor for us and tells of it once.
+        _ => Ok(unsafe { OwnedFd::from_raw_fd(entry.result()) }),
+    }
+}
+
+fn received(entry: &cqueue::Entry, pool: &mut Buffers) -> Result<BufferId, End> {
+    let length = u32::try_from(entry.result()).unwrap_or(0);
+    let buffer = cqueue::buffer_select(entry.flags()).map(|id| pool.lend(id, length));
+    match (-entry.result(), buffer) {
+        (..0, Some(buffer)) => Ok(buffer),
+        (errno, unused) => {
+            unused.into_iter().for_each(|buffer| pool.give_back(buffer));
+            Err(End::of_errno(errno))
+        }
     }
 }
 
@@ -113,6 +139,8 @@ pub(super) enum Operation {
     Timeout = 5,
     /// Cancels and timeout updates: only the entry that they aim at has something to tell.
     Silent = 6,
+    AcceptOne = 7,
+    ReceiveRefused = 8,
 }
 
 impl Operation {
@@ -136,6 +164,8 @@ impl Operation {
             4 => Operation::SendNow,
             5 => Operation::Timeout,
             6 => Operation::Silent,
+            7 => Operation::AcceptOne,
+            8 => Operation::ReceiveRefused,
             _ => unreachable!("the kernel returns user data as this file made it"),
         };
         let generation = (key >> 32) as u32 & Token::GENERATION_MAX;

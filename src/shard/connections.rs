@@ -12,6 +12,10 @@ pub(super) struct Connection {
     pub receiving: bool,
     /// A `send_rest` is under way.
     pub sending: bool,
+    /// It sends too fast: no receive is to be armed.
+    pub paused: bool,
+    /// It was so before, and that has been logged.
+    pub slowed: bool,
     /// The hub has let it go; `true` for a reset.
     pub dropping: Option<bool>,
 }
@@ -28,8 +32,15 @@ impl Connections {
         if at >= self.slots.len() {
             self.slots.resize_with(at + 1, || None);
         }
-        let (receiving, sending, dropping) = (false, false, None);
-        let connection = Connection { fd, generation, receiving, sending, dropping };
+        let connection = Connection {
+            fd,
+            generation,
+            receiving: false,
+            sending: false,
+            paused: false,
+            slowed: false,
+            dropping: None,
+        };
         let before = self.slots[at].replace(connection);
         assert!(before.is_none(), "the hub gives a slot out once until it is released");
         Token { slot, generation }
@@ -50,6 +61,12 @@ impl Connections {
     pub fn raw_fd(&self, slot: u32) -> RawFd {
         let connection = self.slots.get(slot as usize).and_then(Option::as_ref);
         connection.map_or(-1, |c| c.fd.as_raw_fd())
+    }
+
+    /// All of them, with their slots.
+    pub fn into_slots(self) -> impl Iterator<Item = (u32, Connection)> {
+        let slots = self.slots.into_iter().enumerate();
+        slots.filter_map(|(slot, connection)| Some((slot as u32, connection?)))
     }
 
     pub fn remove(&mut self, slot: u32) -> Option<Connection> {

@@ -4,23 +4,33 @@
 //! bytes and a client is a slot of the hub. The main types are [`SocketRing`], which moves all
 //! bytes, the turn that drives hub and ring, and [`ShardHandle`], a shard from outside.
 
+mod accepting;
 mod buffers;
 mod clock;
 mod completion;
 mod connections;
 mod counters;
+mod door;
+mod lane;
 mod listener;
 mod mailbox;
 mod probe;
+mod refusing;
+mod restarts;
 mod ring;
 mod socket;
+mod step;
+mod survivor;
+mod tally;
 mod turn;
 mod worker;
 
 pub use buffers::BufferId;
 pub use completion::{Completion, End, Token};
 pub use counters::ShardCounters;
+pub use door::Door;
 pub use listener::{ListenError, listen};
 pub use probe::{RingError, probe};
 pub use ring::{RingSettings, SendNow, SocketRing};
+pub use step::Step;
 pub use worker::{ShardError, ShardHandle, ShardSettings};

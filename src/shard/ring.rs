@@ -112,8 +112,10 @@ impl SocketRing {
         self.push(entry, Operation::Accept.alone());
     }
 
+    /// Ends all accepts, those that are armed one by one too.
     pub fn cancel_accept(&mut self) {
         self.cancel(Operation::Accept.alone());
+        self.cancel_single_accepts();
     }
 
     /// Receives into the pool's buffers until it ends; one receive per token at a time.
@@ -331,6 +333,10 @@ impl SocketRing {
         let (operation, token) = Operation::parse(entry.user_data());
         match operation {
             Operation::Accept => Some(Completion::of_accept(entry)),
+            Operation::AcceptOne => Some(Completion::of_single_accept(entry)),
+            Operation::ReceiveRefused => {
+                Some(Completion::of_refused(token, entry, &mut self.buffers))
+            }
             Operation::Receive => Some(Completion::of_receive(token, entry, &mut self.buffers)),
             Operation::SendRest => {
                 self.frames.remove(&entry.user_data());
@@ -371,5 +377,6 @@ impl Drop for SocketRing {
     }
 }
 
+mod single;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! Plain calls on one accepted socket. None of them waits for the peer.
 
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::time::Duration;
-
+use crate::limits::UPGRADE_BYTES_MAX;
 use socket2::{SockRef, Socket};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
+use std::time::Duration;
 
 /// Closes the socket once no operation of the ring holds it. `abort` sends a reset and drops what
 /// the peer has not taken (`SO_LINGER` 0, socket(7)): the kernel keeps nothing of a dead peer.
@@ -16,10 +17,34 @@ pub fn close(fd: OwnedFd, abort: bool) {
     }
 }
 
+/// Sends all of `bytes`, or says that the socket did not take them whole. A part may be sent.
+pub fn send_at_once(fd: BorrowedFd<'_>, bytes: &[u8]) -> bool {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    bytes.is_empty()
+        || SockRef::from(&fd).send_with_flags(bytes, flags).is_ok_and(|sent| sent == bytes.len())
+}
+
 /// Ends our direction: the peer reads what was sent, then the end of the stream.
 pub fn shutdown_write(fd: BorrowedFd<'_>) {
     // It fails only where the connection is already gone, which the receive reports.
     let _ = SockRef::from(&fd).shutdown(Shutdown::Write);
+}
+
+/// What has come already, as the start of `buffer`: nothing, or as much of it as fits.
+pub fn receive_at_once<'b>(fd: BorrowedFd<'_>, buffer: &'b mut [u8]) -> &'b [u8] {
+    let (start, length) = (buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: the buffer is valid for its length.
+    let received = unsafe { libc::recv(fd.as_raw_fd(), start, length, libc::MSG_DONTWAIT) };
+    &buffer[..usize::try_from(received).unwrap_or(0)]
+}
+
+/// Reads away what has come, up to the length of any request that is read; whether anything had.
+/// Left unread, it would make of the close a reset, which can overtake the answer.
+pub fn read_away(fd: BorrowedFd<'_>) -> bool {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: with MSG_TRUNC, TCP drops bytes and writes none (tcp(7)), so there is no buffer.
+    let received = unsafe { libc::recv(fd.as_raw_fd(), ptr::null_mut(), UPGRADE_BYTES_MAX, flags) };
+    received > 0
 }
 
 /// The peer's address; none where the peer has already reset the connection.

@@ -1,17 +1,28 @@
 //! A shard's turn: completions → messages → ticks → flush → timers, each step bounded.
 
+use super::accepting::Acceptor;
 use super::connections::Connections;
 use super::counters::ShardCounters;
+use super::door::Doors;
+use super::lane::Lane;
 use super::mailbox::{Mailbox, Message};
+use super::refusing::Scratch;
+use super::step::Step;
+use super::tally::Tally;
 use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
-use crate::hub::{Effect, Hub};
+use crate::hub::{Alerts, Effect, Hub};
+use crate::market::Tick;
 use crate::session::{CloseReason, Now};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+mod boundary;
+mod intake;
+mod renewal;
 
 /// Completions dispatched at a stretch: at some 2 us each, a millisecond.
 const COMPLETIONS_MAX: usize = 512;
@@ -23,40 +34,48 @@ const TICKS_MAX: usize = 512;
 /// Batches sent in a turn, of 256 sends each; the rest of a flush goes on in the next turn.
 const BATCHES_MAX: usize = 128;
 
-/// How long accepting pauses after the system was out of descriptors or memory.
-const ACCEPT_PAUSE_MS: u64 = 100;
-
 /// What a shard is made of. Everything in it is this thread's alone, but the inlet, the mailbox
 /// and the counters.
 pub(super) struct Shard {
-    hub: Hub,
-    ring: SocketRing,
+    pub(super) hub: Hub,
+    pub(super) ring: SocketRing,
     connections: Connections,
-    listener: RawFd,
-    inlet: Arc<Inlet>,
+    pub(super) acceptor: Acceptor,
+    pub(super) lane: Lane,
+    pub(super) doors: Doors,
+    pub(super) scratch: Scratch,
+    pub(super) tally: Tally,
+    pub(super) alerts: Alerts,
+    pub(super) inlet: Arc<Inlet>,
     mailbox: Arc<Mailbox>,
     counters: Arc<ShardCounters>,
-    sessions_max: usize,
     /// Correlation ids: the n-th is the hash of n under a key that was random at start.
     ids: (RandomState, u64),
     /// Receives that ended for want of buffers, to be armed when all buffers are back.
     unarmed: Vec<Token>,
-    accepting: Accepting,
     /// When what is left after a drain is cut.
     drained_at_ms: Option<u64>,
+    /// To be dispatched, the next one last.
     completions: Vec<Completion>,
     sends: Vec<SendNow>,
     results: Vec<i32>,
+    flight: Flight,
+    /// The tick that the hub is taking in.
+    entering: Option<Tick>,
+    /// Sockets of the shard in whose place this one is.
+    pub(super) parting: renewal::Parting,
+    /// A fault was asked for in the salvage that comes.
+    salvage_fails: bool,
 }
 
-/// The state of the multishot accept.
+/// How far a batch of sends is, for the case that it does not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Accepting {
-    Armed,
-    /// The system was out of something; armed again at this time.
-    Paused(u64),
-    /// The server stops.
-    Ended,
+enum Flight {
+    None,
+    /// What sockets take is not known.
+    Sending,
+    /// It is known, but not to the hub.
+    Sent,
 }
 
 /// What a shard needs to begin.
@@ -64,78 +83,96 @@ pub(super) struct Parts {
     pub hub: Hub,
     pub ring: SocketRing,
     pub listener: RawFd,
+    /// Connections that wait for their accept, at most.
+    pub backlog: usize,
+    pub doors: Doors,
     pub inlet: Arc<Inlet>,
     pub mailbox: Arc<Mailbox>,
     pub counters: Arc<ShardCounters>,
-    pub sessions_max: usize,
 }
 
 impl Shard {
     pub fn new(parts: Parts) -> Shard {
-        let Parts { hub, mut ring, listener, inlet, mailbox, counters, sessions_max } = parts;
-        ring.accept(listener);
+        let Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters } = parts;
         Shard {
             hub,
             ring,
             connections: Connections::default(),
-            listener,
+            acceptor: Acceptor::new(listener, backlog),
+            lane: Lane::default(),
+            doors,
+            scratch: Scratch::new(),
+            tally: Tally::default(),
+            alerts: Alerts::default(),
             inlet,
             mailbox,
             counters,
-            sessions_max,
             ids: (RandomState::new(), 0),
             unarmed: Vec::new(),
-            accepting: Accepting::Armed,
             drained_at_ms: None,
             completions: Vec::new(),
             sends: Vec::new(),
             results: Vec::new(),
+            flight: Flight::None,
+            entering: None,
+            parting: renewal::Parting::default(),
+            salvage_fails: false,
         }
     }
 
     /// One turn; says whether there is more to do at once.
     pub fn turn(&mut self) -> bool {
         let now = clock::now();
+        self.counters.enter(Step::Completions);
         let mut busy = self.complete(now);
+        self.make_fault();
+        self.counters.enter(Step::Mail);
         self.read_mail(now);
-        for _ in 0..TICKS_MAX {
-            if self.hub.is_full() {
-                break;
-            }
-            let Some(tick) = self.inlet.pop() else { break };
-            self.hub.tick(&tick);
-        }
+        self.take_handed(now);
+        self.counters.enter(Step::Ticks);
+        self.take_ticks();
+        self.counters.enter(Step::Flush);
         let mut batches = 0;
         while batches < BATCHES_MAX && self.hub.next_batch(now) {
             self.send_batch(now);
             busy |= self.complete(now);
             batches += 1;
         }
+        self.counters.enter(Step::Timers);
         self.hub.timers(now);
         self.take_effects();
-        if let Accepting::Paused(until_ms) = self.accepting
-            && until_ms <= now.ms
-        {
-            self.accepting = Accepting::Armed;
-            self.ring.accept(self.listener);
-        }
+        self.parting.close_if_over(now.ms);
+        self.expire_refusals(now);
+        self.keep_accepting(now);
+        self.observe_limits(now);
         self.counters.publish(&self.hub);
+        self.counters.publish_admission(&self.hub, &self.tally, &self.alerts);
         busy || self.has_mail() || self.hub.has_work(now)
+    }
+
+    fn take_ticks(&mut self) {
+        for _ in 0..TICKS_MAX {
+            if self.hub.is_full() {
+                break;
+            }
+            self.entering = self.inlet.pop();
+            let Some(tick) = &self.entering else { break };
+            self.hub.tick(tick);
+            self.entering = None;
+        }
     }
 
     /// Whether others have put something into this shard's queues.
     pub fn has_mail(&self) -> bool {
-        !self.inlet.is_empty() || !self.mailbox.is_empty()
+        !self.inlet.is_empty() || !self.mailbox.is_empty() || self.doors.waiting() > 0
     }
 
     /// Arms the ring for the next deadline and submits; says whether completions wait already.
     pub fn prepare_sleep(&mut self) -> bool {
-        let paused = match self.accepting {
-            Accepting::Paused(until_ms) => Some(until_ms),
-            _ => None,
-        };
-        let next = self.hub.next_ms().into_iter().chain(paused).chain(self.drained_at_ms).min();
-        if let Some(at_ms) = next {
+        let admission = [self.acceptor.next_ms(), self.lane.next_ms()];
+        let others = [self.drained_at_ms, self.parting.until_ms];
+        let others = others.into_iter().chain(admission).flatten();
+        if let Some(at_ms) = self.hub.next_ms().into_iter().chain(others).min() {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
         self.ring.collect(0, &mut self.completions)
@@ -148,12 +185,12 @@ impl Shard {
     }
 
     fn complete(&mut self, now: Now) -> bool {
-        let mut completions = std::mem::take(&mut self.completions);
-        let more = self.ring.collect(COMPLETIONS_MAX, &mut completions);
-        for completion in completions.drain(..) {
+        let more = self.ring.collect(COMPLETIONS_MAX, &mut self.completions);
+        // What a panic leaves stays there: accepted sockets are among it.
+        self.completions.reverse();
+        while let Some(completion) = self.completions.pop() {
             self.dispatch(completion, now);
         }
-        self.completions = completions;
         for token in std::mem::take(&mut self.unarmed) {
             self.arm_receive(token);
         }
@@ -164,23 +201,33 @@ impl Shard {
     fn dispatch(&mut self, completion: Completion, now: Now) {
         match completion {
             Completion::Accepted { fd, more } => {
-                self.accept_again(more);
-                self.accepted(fd, now);
+                if !more {
+                    self.multishot_over();
+                }
+                self.accept_completed(Ok(fd), now);
             }
-            Completion::AcceptFailed { errno, more } => self.accept_failed(errno, more, now),
-            Completion::AcceptEnded | Completion::Timeout => {}
+            Completion::AcceptFailed { errno, more } => {
+                if !more {
+                    self.multishot_over();
+                }
+                self.accept_completed(Err(errno), now);
+            }
+            Completion::AcceptEnded => self.multishot_over(),
+            Completion::AcceptedOne { result } => {
+                self.single_over();
+                self.accept_completed(result, now);
+            }
+            Completion::ReceivedRefused { token, result } => {
+                self.refused_received(token, result, now);
+            }
+            Completion::Timeout => {}
             Completion::Received { token, buffer, more } => {
                 let known = self.connections.find(token).map(|c| {
                     c.receiving = more;
                     c.dropping.is_some()
                 });
                 if known == Some(false) {
-                    let (hub, ring) = (&mut self.hub, &self.ring);
-                    let bytes = ring.buffer(&buffer);
-                    let received = AssertUnwindSafe(|| hub.receive(token.slot, bytes, now));
-                    if catch_unwind(received).is_err() {
-                        self.hub.end(token.slot, CloseReason::Internal, now);
-                    }
+                    self.received(token.slot, &buffer, now);
                 }
                 self.ring.give_back(buffer);
                 if !more {
@@ -203,50 +250,34 @@ impl Shard {
         let Some(connection) = self.connections.find(token) else { return };
         connection.receiving = false;
         match end {
-            End::NoBuffers => self.unarmed.push(token),
-            End::Cancelled => {}
+            // A cancel is a pause, which may be over, or the end, after which none is armed.
+            End::NoBuffers | End::Cancelled => self.unarmed.push(token),
             End::Eof => self.hub.receive_ended(token.slot, 0, now),
             End::Failed(errno) => self.hub.receive_ended(token.slot, errno, now),
         }
         self.close_if_done(token);
     }
 
-    fn accepted(&mut self, fd: OwnedFd, now: Now) {
-        let Some(peer) = socket::peer_address(fd.as_fd()) else { return };
+    /// Makes a session of a connection that admission lets in.
+    pub(super) fn open(&mut self, fd: OwnedFd, peer: SocketAddr, now: Now) {
+        let id = self.next_id();
+        let (slot, generation) = self.hub.open(peer, id, now);
+        let token = self.connections.insert(slot, generation, fd);
+        self.arm_receive(token);
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
         let (key, count) = &mut self.ids;
         let mut hasher = key.build_hasher();
         hasher.write_u64(*count);
         *count += 1;
-        let (slot, generation) = self.hub.open(peer, hasher.finish(), now);
-        let token = self.connections.insert(slot, generation, fd);
-        self.arm_receive(token);
-        if self.accepting == Accepting::Ended {
-            self.hub.end(slot, CloseReason::Restart, now);
-        } else if self.hub.sessions() > self.sessions_max {
-            self.hub.end(slot, CloseReason::Overload, now);
-        }
-    }
-
-    fn accept_again(&mut self, more: bool) {
-        if !more && self.accepting == Accepting::Armed {
-            self.ring.accept(self.listener);
-        }
-    }
-
-    /// The backlog keeps what could not be accepted, so an accept armed at once would fail at once.
-    fn accept_failed(&mut self, errno: i32, more: bool, now: Now) {
-        tracing::warn!(
-            "cannot accept a connection: {}; accepting pauses for {ACCEPT_PAUSE_MS} ms",
-            std::io::Error::from_raw_os_error(errno)
-        );
-        if !more && self.accepting == Accepting::Armed {
-            self.accepting = Accepting::Paused(now.ms + ACCEPT_PAUSE_MS);
-        }
+        hasher.finish()
     }
 
     fn arm_receive(&mut self, token: Token) {
         if let Some(connection) = self.connections.find(token)
             && !connection.receiving
+            && !connection.paused
             && connection.dropping.is_none()
         {
             connection.receiving = true;
@@ -263,8 +294,11 @@ impl Shard {
             let fd = self.connections.raw_fd(send.slot);
             self.sends.push(SendNow { fd, start: send.start, end: send.end });
         }
+        self.flight = Flight::Sending;
         self.ring.send_now(&self.sends, batch.bytes(), &mut self.results);
+        self.flight = Flight::Sent;
         self.hub.sent(&self.results, now);
+        self.flight = Flight::None;
         self.take_effects();
     }
 
@@ -277,6 +311,8 @@ impl Shard {
                         socket::shutdown_write(connection.fd.as_fd());
                     }
                 }
+                Effect::Pause { slot } => self.pause_receive(slot),
+                Effect::Resume { slot } => self.resume_receive(slot),
                 Effect::Drop { slot, abort } => self.drop_connection(slot, abort),
             }
         }
@@ -330,12 +366,9 @@ impl Shard {
         while let Some(message) = self.mailbox.take() {
             match message {
                 Message::Drain { over_ms, grace_ms } => {
-                    if self.accepting == Accepting::Armed {
-                        self.ring.cancel_accept();
-                    }
-                    self.accepting = Accepting::Ended;
-                    self.hub.drain(over_ms, now);
+                    self.end_accepting();
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
+                    self.hub.drain(over_ms, now);
                 }
             }
         }

@@ -1,7 +1,11 @@
 //! A shard as a thread: one glommio executor pinned to one core, one task, one loop.
 
 use super::counters::ShardCounters;
+use super::door::{Door, Doors};
 use super::mailbox::{Mailbox, Message};
+use super::restarts::Restarts;
+use super::step::Step;
+use super::survivor::Survivor;
 use super::turn::{Parts, Shard};
 use super::{RingError, RingSettings, SocketRing, clock};
 use crate::feed::Inlet;
@@ -26,7 +30,13 @@ pub struct ShardSettings {
     pub core: usize,
     pub hub: HubSettings,
     pub epoch: String,
-    pub sessions_max: usize,
+    /// Connections that wait for their accept, at most.
+    pub backlog: usize,
+    /// Of all shards, this one's at `index`.
+    pub doors: Arc<[Door]>,
+    /// More panics than this within the window are too many.
+    pub restarts_max: u32,
+    pub restart_window_ms: u64,
     /// Where the shard publishes what it counts.
     pub counters: Arc<ShardCounters>,
 }
@@ -75,9 +85,7 @@ impl ShardHandle {
     ) -> Result<ShardHandle, ShardError> {
         use std::os::fd::AsRawFd;
         let (index, core) = (settings.index, settings.core);
-        let inlet =
-            Inlet::new(crate::limits::INLET_TICKS).map_err(|e| ShardError::Bell(index, e))?;
-        let inlet = Arc::new(inlet);
+        let inlet = settings.doors[index].inlet.clone();
         let counters = settings.counters.clone();
         let mailbox = Arc::new(Mailbox::default());
         let (ready, started) = mpsc::channel();
@@ -100,20 +108,23 @@ impl ShardHandle {
                     }
                 };
                 let hub = Hub::new(settings.hub, settings.epoch, clock::now());
-                let sessions_max = settings.sessions_max;
+                let doors = Doors { own: index, all: settings.doors };
                 let parts = Parts {
                     hub,
                     ring,
                     listener,
+                    backlog: settings.backlog,
+                    doors,
                     inlet: inlet.clone(),
                     mailbox,
                     counters,
-                    sessions_max,
                 };
-                let mut shard = Shard::new(parts);
+                let restarts = Restarts::new(settings.restarts_max, settings.restart_window_ms);
+                let shard = Shard::new(parts);
+                let mut shard = Survivor::new(index, shard, restarts, settings.counters.clone());
                 shard.turn();
                 let _ = ready.send(Ok(()));
-                run(&mut shard, &inlet).await;
+                run(&mut shard, &inlet, &settings.counters).await;
             })
             .map_err(|e| ShardError::Executor(index, e.to_string()))?;
         started.recv().unwrap_or(Err(ShardError::Died(index)))?;
@@ -135,7 +146,7 @@ impl ShardHandle {
 
 /// The loop: turns while there is work, then one read of the eventfd. The read is always awaited
 /// to its end; one that was dropped would eat the next ring.
-async fn run(shard: &mut Shard, inlet: &Inlet) {
+async fn run(shard: &mut Survivor, inlet: &Inlet, counters: &ShardCounters) {
     // SAFETY: the bell's descriptor is open as long as `inlet`, which outlives this call.
     let borrowed = unsafe { BorrowedFd::borrow_raw(inlet.bell().fd()) };
     let own: OwnedFd = borrowed.try_clone_to_owned().expect("the reserve of descriptors covers it");
@@ -148,7 +159,9 @@ async fn run(shard: &mut Shard, inlet: &Inlet) {
         }
         inlet.bell().fall_asleep();
         if !shard.prepare_sleep() && !shard.has_mail() {
+            counters.enter(Step::Sleeping);
             let _ = bell.read_at(0, 8).await;
+            counters.enter(Step::Awake);
         }
         inlet.bell().wake_up();
     }

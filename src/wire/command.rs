@@ -9,7 +9,7 @@ use self::message::Message;
 use super::frame::cut;
 use super::interest::clamp_heartbeat_ms;
 pub use super::interest::{Item, Rate, Subject};
-use super::{Encoding, TimeStyle};
+use super::{Encoding, Fault, TimeStyle};
 use crate::limits::{
     HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, QUOTE_BYTES_MAX, SESSION_SYMBOLS_MAX, SINCE_SYMBOLS_MAX,
 };
@@ -57,6 +57,8 @@ pub enum Command {
     Ping {
         id: Option<MessageId>,
     },
+    /// For staging and tests; to be refused as unknown where fault injection is off.
+    Fault(Fault),
 }
 
 /// An `error` event for one message; the connection stays.
@@ -82,9 +84,19 @@ pub fn parse(encoding: Encoding, bytes: &[u8]) -> Result<Command, CommandError> 
         Some("unsubscribe") => change("unsubscribe", message).map(Command::Unsubscribe),
         Some("list") => Ok(Command::List { id: message.id }),
         Some("ping") => Ok(Command::Ping { id: message.id }),
+        Some("fault") => match message::fault(encoding, bytes) {
+            Some(fault) => Ok(Command::Fault(fault)),
+            None => Err(unknown_action(Some("fault"))),
+        },
         other => Err(unknown_action(other)),
     };
     result.map_err(|(code, text)| CommandError { code, message: text, id })
+}
+
+/// What a fault is answered with where faults are not for clients to ask for.
+pub fn no_fault() -> CommandError {
+    let (code, message) = unknown_action(Some("fault"));
+    CommandError { code, message, id: None }
 }
 
 /// Code and message of an error.

@@ -14,6 +14,7 @@ mod clockface;
 pub mod codec;
 pub mod command;
 pub mod event;
+mod fault;
 pub mod format;
 pub mod frame;
 pub mod interest;
@@ -27,6 +28,7 @@ mod walker;
 
 pub use codec::{DecodeError, Decoder, DecoderPool, Incoming};
 pub use command::{Change, Command, CommandError, MessageId, Since};
+pub use fault::Fault;
 pub use format::{Encoding, Format, TimeStyle};
 pub use interest::{Item, Rate, Subject};
 pub use line::{Event, LineEncoder, Names};

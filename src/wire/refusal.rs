@@ -34,12 +34,15 @@ impl Refusal {
             .with("Retry-After", retry_after_s.to_string())
     }
 
+    /// Our own error before the upgrade was answered; `session` is the id in the log.
+    pub fn internal(session: u64) -> Refusal {
+        Refusal::new(500, format!("internal error, session {session:016x}; try again later"))
+    }
+
     /// One address has opened too many connections.
-    pub fn too_many_from_address() -> Refusal {
-        Refusal::new(
-            429,
-            "too many connections from this address; close some, or share one connection",
-        )
+    pub fn too_many_from_address(retry_after_s: u32) -> Refusal {
+        let text = "too many connections from this address; close some, or share one connection";
+        Refusal::new(429, text).with("Retry-After", retry_after_s.to_string())
     }
 
     /// Appends the whole answer.
@@ -76,6 +79,7 @@ fn reason(status: u16) -> &'static str {
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "Refused",
@@ -96,7 +100,7 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").expect("a blank line");
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{text}");
         assert!(body.ends_with('\n') && body.lines().count() == 1);
-        assert_eq!(Refusal::too_many_from_address().status, 429);
+        assert_eq!(Refusal::too_many_from_address(1).status, 429);
     }
 
     #[test]

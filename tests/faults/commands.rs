@@ -22,23 +22,28 @@ fn repeat_until_closed(peers: &mut [Peer], opcode: Opcode, message: &[u8], count
     }
 }
 
-fn play(
-    stage: &Stage,
-    fault: &'static str,
-    clients: usize,
+/// Messages that are refused: a huge one, whose answer names `word`, and then small ones to the end.
+struct Refused {
     opcode: Opcode,
-    messages: &[Vec<u8>],
-    count: usize,
-) {
+    /// In turn, a client one of them.
+    huge: Vec<Vec<u8>>,
+    word: &'static str,
+    small: Vec<u8>,
+}
+
+fn play(stage: &Stage, fault: &'static str, clients: usize, refused: &Refused) {
+    let strikes = usize::from(STRIKES_MAX) + 10;
     stage.play(fault, &["abuse"], |stage| {
         let mut peers = stage.connect(clients, None);
-        let binary = opcode == Opcode::Binary;
+        let binary = refused.opcode == Opcode::Binary;
         upgrade(&mut peers, if binary { "encoding=msgpack" } else { "ts=ns" });
         let mut struck = Struck::now(peers, DEADLINE);
-        for (peer, message) in struck.peers.iter_mut().zip(messages.iter().cycle()) {
-            repeat_until_closed(std::slice::from_mut(peer), opcode, message, count);
+        for (peer, huge) in struck.peers.iter_mut().zip(refused.huge.iter().cycle()) {
+            assert!(peer.send_frame(refused.opcode, huge));
+            peer.read_until(refused.word);
         }
-        struck
+        repeat_until_closed(&mut struck.peers, refused.opcode, &refused.small, strikes);
+        struck.was_seen()
     });
 }
 
@@ -63,7 +68,7 @@ fn commands_over_the_rate_end_the_session() {
         for peer in &mut struck.peers {
             assert_eq!(peer.read_end(), Seen::Close(1008));
         }
-        struck
+        struck.was_seen()
     });
     stage.end();
 }
@@ -71,27 +76,46 @@ fn commands_over_the_rate_end_the_session() {
 #[test]
 fn commands_that_are_none_end_the_session() {
     let stage = Stage::new("");
-    let strikes = usize::from(STRIKES_MAX) + 10;
     let room = COMMAND_BYTES_MAX - 100;
-    let json = [
-        [b"{\"x\":".to_vec(), vec![b'['; room]].concat(),
-        [b"{\"action\":\"".to_vec(), vec![b'x'; room], b"\"}".to_vec()].concat(),
-        [b"{\"x\":\"".to_vec(), vec![b'\\'; room], b"\"}".to_vec()].concat(),
-    ];
-    play(&stage, "deep and huge JSON", 9, Opcode::Text, &json, strikes);
-    let msgpack = [
-        [b"\x82\xa1x".to_vec(), vec![0x91; room]].concat(),
-        b"\x82\xa6action\xa9subscribe\xa6trades\xdd\xff\xff\xff\xff".to_vec(),
-        [b"\x81\xa6action\xdb\xff\xff\xff\xff".to_vec(), vec![b'x'; room]].concat(),
-    ];
-    play(&stage, "deep and huge MessagePack", 9, Opcode::Binary, &msgpack, strikes);
-    let long = format!(r#"{{"action":"subscribe","trades":["{}"]}}"#, "A".repeat(10_000));
-    let long = [long.into_bytes()];
-    play(&stage, "symbols of 10 KB", 20, Opcode::Text, &long, strikes);
+    let json = Refused {
+        opcode: Opcode::Text,
+        huge: vec![
+            [b"{\"x\":".to_vec(), vec![b'['; room]].concat(),
+            [b"{\"action\":\"".to_vec(), vec![b'x'; room], b"\"}".to_vec()].concat(),
+            [b"{\"x\":\"".to_vec(), vec![b'\\'; room], b"\"}".to_vec()].concat(),
+        ],
+        word: r#""code":400"#,
+        small: [b"{\"x\":".to_vec(), vec![b'['; 1000]].concat(),
+    };
+    play(&stage, "deep and huge JSON", 20, &json);
+    let msgpack = Refused {
+        opcode: Opcode::Binary,
+        huge: vec![
+            [b"\x82\xa1x".to_vec(), vec![0x91; room]].concat(),
+            b"\x82\xa6action\xa9subscribe\xa6trades\xdd\xff\xff\xff\xff".to_vec(),
+            [b"\x81\xa6action\xdb\xff\xff\xff\xff".to_vec(), vec![b'x'; room]].concat(),
+        ],
+        word: "invalid message",
+        small: [b"\x82\xa1x".to_vec(), vec![0x91; 1000]].concat(),
+    };
+    play(&stage, "deep and huge MessagePack", 20, &msgpack);
+    let subscribe = |names: &str| format!(r#"{{"action":"subscribe","trades":[{names}]}}"#);
+    let long = subscribe(&format!("\"{}\"", "A".repeat(10_000))).into_bytes();
+    let long = Refused {
+        opcode: Opcode::Text,
+        huge: vec![long.clone()],
+        word: r#""code":410"#,
+        small: long,
+    };
+    play(&stage, "symbols of 10 KB", 20, &long);
     let names: Vec<String> = (0..=SESSION_SYMBOLS_MAX).map(|n| format!(r#""{n:X}""#)).collect();
-    let many = [format!(r#"{{"action":"subscribe","trades":[{}]}}"#, names.join(","))];
-    let many = many.map(String::into_bytes);
-    play(&stage, "20,001 symbols", 5, Opcode::Text, &many, strikes);
+    let many = Refused {
+        opcode: Opcode::Text,
+        huge: vec![subscribe(&names.join(",")).into_bytes()],
+        word: r#""code":405"#,
+        small: b"{}".to_vec(),
+    };
+    play(&stage, "20,001 symbols", 20, &many);
     stage.end();
 }
 
@@ -106,7 +130,7 @@ fn a_hundred_thousand_symbols_are_one_message_too_large() {
             peer.say(&message);
             assert_eq!(peer.read_end(), Seen::Close(1009));
         }
-        struck
+        struck.was_seen()
     });
     stage.end();
 }

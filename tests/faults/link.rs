@@ -7,7 +7,7 @@ use crate::stage::{Stage, Struck};
 use std::time::{Duration, Instant};
 
 /// What is set short, in ms.
-const SHORT_MS: u64 = 1500;
+const SHORT_MS: u64 = 2500;
 
 /// A client's receive buffer, and the server's send buffer as the kernel counts it, are full after
 /// so long at the feed's rate.

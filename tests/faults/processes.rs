@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-const WRITE_STALL_MS: u64 = 1500;
+const WRITE_STALL_MS: u64 = 2500;
 
 /// Killed on drop.
 struct Clients(Child);

@@ -40,7 +40,7 @@ fn a_head_that_is_too_long_is_refused() {
             peer.shut_write();
             assert_eq!(peer.read_end_of_answer(), Seen::Eof);
         }
-        struck
+        struck.was_seen()
     });
     stage.end();
 }

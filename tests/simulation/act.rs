@@ -40,6 +40,8 @@ pub enum Act {
     Close,
     /// Nothing after it is understood.
     Garbage,
+    /// Its session panics.
+    Fault,
 }
 
 /// Names that no feed ever sends.
@@ -197,6 +199,7 @@ impl Act {
             Act::List(id) => json!({"action": "list", "id": id}),
             Act::Ping(id) => json!({"action": "ping", "id": id}),
             Act::Auth => json!({"action": "auth", "key": "k", "secret": "s"}),
+            Act::Fault => json!({"action": "fault", "at": "session"}),
             Act::Wrong(410) => json!({"action": "subscribe", "quotes": ["A B"]}),
             Act::Wrong(_) => json!({"action": "sing"}),
             Act::WsPing(payload) => return client_frame(rng, 0x89, payload),

@@ -122,7 +122,7 @@ impl Checker {
             Act::Wrong(code) => self.expected.push_back(Expected::Error(code, None)),
             Act::WsPing(payload) => self.pings.push_back(payload),
             Act::WsPong => {}
-            Act::BadUpgrade | Act::Close | Act::Garbage => self.is_lost = true,
+            Act::BadUpgrade | Act::Close | Act::Garbage | Act::Fault => self.is_lost = true,
         }
     }
 
@@ -273,6 +273,12 @@ impl Checker {
                 }
             }
         }
+    }
+
+    /// The server gives the connection up: answers that were on their way do not come.
+    pub fn give_up(&mut self) {
+        self.is_lost = true;
+        self.expected.clear();
     }
 
     /// Nothing more will come.

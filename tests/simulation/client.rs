@@ -109,6 +109,7 @@ impl Client {
             36 => Act::Wrong(410),
             37 => Act::Close,
             38 if !self.steady => Act::Garbage,
+            39 if !self.steady => Act::Fault,
             _ => return,
         };
         self.say(act, rng);

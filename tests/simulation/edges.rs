@@ -50,7 +50,9 @@ impl Run {
         let bytes = connection.give(most);
         let session = self.hub.session(connection.slot).expect("not released");
         let listens = session.is_listening();
-        self.hub.receive(connection.slot, &bytes, self.now);
+        let slot = connection.slot;
+        self.receive(slot, &bytes);
+        let Some(connection) = &mut self.clients[client].connection else { return };
         match listens {
             true => connection.given(&self.world),
             false => connection.checker.is_lost = true,

@@ -5,6 +5,7 @@ use super::world::World;
 use fastrand::Rng;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tapecast::hub::{Effect, Hub, HubSettings};
+use tapecast::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use tapecast::session::{Now, Phase};
 
 const STEPS: usize = 90;
@@ -42,8 +43,10 @@ impl Run {
             write_stall_ms: [500, 8_000][rng.usize(..2)],
             close_ms: 700,
             session_symbols_max: [6, 20_000][rng.usize(..2)],
+            frame_bytes: [FRAME_PAYLOAD_BYTES_MIN, FRAME_PAYLOAD_BYTES_MAX][rng.usize(..2)],
             batch_sends: [1, 2, 256][rng.usize(..3)],
             canary,
+            fault_injection: true,
             ..HubSettings::default()
         };
         let symbols_max = settings.session_symbols_max;
@@ -84,6 +87,9 @@ impl Run {
 
     fn step(&mut self) {
         self.pass_time();
+        if self.rng.u8(..200) == 0 {
+            self.renew();
+        }
         self.clients_act();
         let burst = if self.bursts && self.rng.u8(..20) == 0 { 900 } else { 12 };
         for _ in 0..self.rng.usize(..burst) {
@@ -116,6 +122,10 @@ impl Run {
     pub fn turn(&mut self) {
         self.hub.check();
         while self.hub.next_batch(self.now) {
+            if self.busy && self.rng.u16(..2_000) == 0 {
+                self.renew();
+                continue;
+            }
             self.send();
             self.hub.check();
             if self.busy && self.rng.u8(..3) == 0 {
@@ -157,8 +167,11 @@ impl Run {
     }
 
     fn perform(&mut self, effect: Effect) {
-        let (Effect::SendRest { slot } | Effect::Shut { slot } | Effect::Drop { slot, .. }) =
-            effect;
+        let (Effect::SendRest { slot }
+        | Effect::Shut { slot }
+        | Effect::Pause { slot }
+        | Effect::Resume { slot }
+        | Effect::Drop { slot, .. }) = effect;
         let client = &mut self.clients[self.owners[slot as usize]];
         let connection = client.connection.as_mut().expect("a slot has its client");
         match effect {
@@ -167,7 +180,11 @@ impl Run {
                 connection.rest = Some(self.hub.rest(slot));
             }
             Effect::Shut { .. } => connection.shut = true,
+            // What has been received already may come all the same, so here everything does.
+            Effect::Pause { .. } | Effect::Resume { .. } => {}
             Effect::Drop { abort, .. } => {
+                let is_cut = !self.hub.rest(slot).is_empty();
+                assert!(abort || !is_cut, "an orderly end in the middle of a frame");
                 assert_eq!(connection.dropped.replace(abort), None, "dropped once");
             }
         }

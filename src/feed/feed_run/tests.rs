@@ -17,6 +17,8 @@ enum Step {
 struct Script {
     steps: VecDeque<Step>,
     is_live: bool,
+    /// What becomes of each opening anew; no more than these.
+    openings: VecDeque<Result<(), String>>,
 }
 
 impl Source for Script {
@@ -34,6 +36,10 @@ impl Source for Script {
 
     fn is_live(&self) -> bool {
         self.is_live
+    }
+
+    fn reopen(&mut self) -> Option<Result<(), String>> {
+        self.openings.pop_front()
     }
 }
 
@@ -64,8 +70,16 @@ impl TickQueue for Narrow {
 }
 
 fn run(is_live: bool, steps: impl IntoIterator<Item = Step>) -> FeedRun {
-    let steps = steps.into_iter().collect();
-    FeedRun::new(Feed(0), Box::new(Script { steps, is_live }), STALE, 0)
+    run_again(is_live, steps, [])
+}
+
+fn run_again(
+    is_live: bool,
+    steps: impl IntoIterator<Item = Step>,
+    openings: impl IntoIterator<Item = Result<(), String>>,
+) -> FeedRun {
+    let (steps, openings) = (steps.into_iter().collect(), openings.into_iter().collect());
+    FeedRun::new(Feed(0), Box::new(Script { steps, is_live, openings }), STALE, 0)
 }
 
 fn shared(rooms: &[usize]) -> Shared<Narrow> {
@@ -124,9 +138,36 @@ fn a_panic_of_a_source_is_its_own_end() {
     let steps = [Step::Trades(&["A"], SECOND), Step::Panic];
     let (mut feed, mut shared) = (run(true, steps), shared(&[100]));
     feed.turn(1, &mut shared);
-    assert_eq!(feed.turn(2, &mut shared), Rest::Wake);
+    let Rest::Until(due_ns) = feed.turn(2, &mut shared) else { panic!("it is tried again") };
     assert_eq!(states(&shared.outlets[0].1).last(), Some(&(FeedState::Down, 1)));
-    assert_eq!(feed.turn(3, &mut shared), Rest::Wake);
+    assert_eq!(feed.turn(3, &mut shared), Rest::Until(due_ns));
+    assert_eq!(feed.turn(due_ns, &mut shared), Rest::Wake, "it cannot be opened again");
+    assert_eq!(feed.turn(due_ns + SECOND, &mut shared), Rest::Wake);
+}
+
+/// Method: a source that panics, cannot be opened, can, and fails once more.
+#[test]
+fn a_feed_that_died_is_started_again_after_waits_that_grow() {
+    let failed = || Step::Then(Next::Failed("scripted".into()));
+    let steps = [Step::Trades(&["A"], SECOND), Step::Panic, failed(), Step::Trades(&["A"], SECOND)];
+    let openings = [Err("not yet".into()), Ok(()), Ok(())];
+    let (mut feed, mut shared) = (run_again(true, steps, openings), shared(&[100]));
+    feed.set_retry(Retry::new(1_000, 60_000));
+    let mut now = SECOND;
+    feed.turn(now, &mut shared);
+    for wait in [1, 2, 4] {
+        assert_eq!(feed.turn(now, &mut shared), Rest::Until(now + wait * SECOND));
+        assert_eq!(feed.turn(now + 1, &mut shared), Rest::Until(now + wait * SECOND));
+        now += wait * SECOND;
+    }
+    assert_eq!(feed.turn(now, &mut shared), Rest::None);
+    let begin = (FeedState::Stale, 0);
+    let (ok, down) = (FeedState::Ok, (FeedState::Down, SECOND));
+    let expected = [begin, (ok, SECOND), down, down, (ok, now)];
+    assert_eq!(states(&shared.outlets[0].1), expected);
+    assert_eq!(feed.counters().restarts.load(Ordering::Relaxed), 2);
+    let seqs: Vec<u64> = shared.outlets[0].1.taken.iter().map(Tick::seq).collect();
+    assert_eq!(seqs.iter().max(), Some(&2), "numbers go on");
 }
 
 #[test]

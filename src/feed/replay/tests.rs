@@ -151,3 +151,21 @@ fn what_cannot_be_read_is_an_error_at_the_start() {
         assert!(error.contains(word) && error.starts_with("--feed replay"), "{error}");
     }
 }
+
+/// Method: a fault in the middle of a pass; what came before it is not given again, nor the fault.
+#[test]
+fn a_replay_that_died_goes_on_behind_the_line_it_died_of() {
+    let text = text(3) + "{\"T\":\"fault\"}\n" + &text(5);
+    let file = Temporary::new("fault", text.as_bytes());
+    let mut replay = file.replay(",speed=max");
+    replay.enable_faults();
+    let (mut times, now_ns) = (Vec::new(), 5);
+    let died = crate::panics::catch(|| {
+        replay.poll(now_ns, 1_000, &mut |record| times.push(record.event_ns / SECOND))
+    });
+    let message = died.expect_err("it panics").message;
+    assert_eq!((&times[..], message), (&[1, 2, 3][..], "a fault was asked for by line 4".into()));
+    assert_eq!(replay.reopen(), Some(Ok(())));
+    let (rest, next) = poll(&mut replay, now_ns);
+    assert_eq!((rest, next), (vec![1, 2, 3, 4, 5], Next::Ended));
+}

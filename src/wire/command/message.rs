@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::market::{Channel, Symbol, SymbolError};
 use crate::wire::frame::cut;
-use crate::wire::{Encoding, Subject};
+use crate::wire::{Encoding, Fault, Subject};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -61,6 +61,17 @@ pub(super) fn read(encoding: Encoding, bytes: &[u8]) -> Result<Message, CommandE
         let id = decode::<IdAlone>(encoding, bytes).ok().and_then(|message| message.id);
         syntax(text, id)
     })
+}
+
+/// The members of a fault. Apart from the others, so that no word is taken from a dialect.
+pub(super) fn fault(encoding: Encoding, bytes: &[u8]) -> Option<Fault> {
+    #[derive(serde::Deserialize)]
+    struct Members {
+        at: String,
+        ms: Option<u64>,
+    }
+    let Members { at, ms } = decode(encoding, bytes).ok()?;
+    Fault::from_name(&at, ms)
 }
 
 /// serde would take an array for a struct too, member by member.

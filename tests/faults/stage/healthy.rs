@@ -170,7 +170,7 @@ impl Crowd {
             Err(error) if error.kind() == ErrorKind::Interrupted => return,
             other => other.expect("epoll"),
         }
-        for event in events.iter() {
+        for event in &events {
             self.read(event.token().0);
         }
     }

@@ -13,7 +13,7 @@ pub struct Row {
     pub clients: usize,
     /// How their sessions ended, and how many of all rounds.
     pub ends: String,
-    /// From the fault to the last end; the longest of the rounds.
+    /// From the fault to the last end, the longest of the rounds; `None` where the peers read it.
     pub detected: Option<Duration>,
     pub deadline: String,
     /// Of each round: quiet, then with the fault.
@@ -62,7 +62,7 @@ impl Row {
         let mut row = format!("| {} | {} | {} | ", self.fault, self.clients, self.ends);
         match self.detected {
             Some(time) => write!(row, "{:.2} s | ", time.as_secs_f64()),
-            None => write!(row, "- | "),
+            None => write!(row, "seen by each | "),
         }
         .expect("a String takes every text");
         write!(row, "{} | ", self.deadline).expect("a String takes every text");

@@ -79,7 +79,7 @@ fn run(hub: &mut Hub, share: usize, now: Now) {
                     let length = hub.rest(slot).len();
                     hub.rest_sent(slot, part(length).max(1) as i32, now);
                 }
-                Effect::SendRest { .. } => {}
+                Effect::SendRest { .. } | Effect::Pause { .. } | Effect::Resume { .. } => {}
                 Effect::Shut { slot } => hub.receive_ended(slot, 0, now),
                 Effect::Drop { slot, .. } => drop(hub.release(slot)),
             }
