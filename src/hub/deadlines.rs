@@ -58,6 +58,10 @@ impl Hub {
 
     fn look_at(&mut self, slot: u32, now: Now) {
         let Some(session) = self.sessions.at(slot) else { return };
+        if session.deadlines.resume_at_ms <= now.ms {
+            self.receive_again(slot);
+        }
+        let Some(session) = self.sessions.at(slot) else { return };
         let (settings, deadlines) = (&self.settings, session.deadlines);
         match session.phase {
             Phase::Upgrading(_) if deadlines.opened_at_ms + settings.handshake_ms <= now.ms => {
@@ -153,7 +157,8 @@ pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubS
             };
             let stall = stalls_at_ms(session, settings).unwrap_or(u64::MAX);
             let drain = if session.draining { deadlines.close_at_ms } else { u64::MAX };
-            life.min(stall).min(drain).min(deadlines.heartbeat_at_ms)
+            let others = drain.min(deadlines.heartbeat_at_ms).min(deadlines.resume_at_ms);
+            life.min(stall).min(others)
         }
     }
 }
