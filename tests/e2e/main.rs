@@ -18,7 +18,6 @@ mod http;
 mod idle;
 mod lagging;
 mod languages;
-mod limits;
 mod replay;
 mod resume;
 mod starting;
