@@ -5,13 +5,14 @@
 //! the lane of refusals is full, or the shard has no descriptor left, none is armed: what waits in
 //! the backlog waits there, and nothing spins.
 
+use super::gather::Gather;
 use super::socket;
 use super::turn::Shard;
 use crate::hub::Refused;
 use crate::limits::SINGLE_ACCEPTS_MAX;
 use crate::session::Now;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 /// How long accepting pauses after the system was out of descriptors or memory.
 const PAUSE_MS: u64 = 100;
@@ -30,6 +31,7 @@ pub(super) struct Acceptor {
     /// Accepts that are armed one by one.
     singles: usize,
     paused_until_ms: Option<u64>,
+    gather: Gather,
     /// The server stops.
     ended: bool,
     /// Held to be given up: where no descriptor is left, it is what a client is told with.
@@ -53,6 +55,7 @@ impl Acceptor {
             multishot: Multishot::Off,
             singles: 0,
             paused_until_ms: None,
+            gather: Gather::default(),
             ended: false,
             spare: spare(),
             spare_answers_left: SPARE_ANSWERS_MAX,
@@ -69,7 +72,26 @@ impl Acceptor {
     }
 
     pub fn next_ms(&self) -> Option<u64> {
-        self.paused_until_ms
+        self.paused_until_ms.into_iter().chain(self.gather.next_ms()).min()
+    }
+
+    pub fn note_refusal(&mut self, now_ms: u64) {
+        self.gather.note(now_ms);
+    }
+
+    /// Accepts to be armed one by one.
+    fn singles_wanted(&self, is_closed: bool) -> usize {
+        match (&self.spare, is_closed) {
+            (None, _) => 1,
+            (Some(_), false) => SINGLE_ACCEPTS_MAX,
+            // As many as complete at once, or one that wakes the shard: each of those that stayed
+            // armed would wake it for one client.
+            (Some(_), true) => {
+                // SAFETY: the listener belongs to the process and outlives its shards.
+                let listener = unsafe { BorrowedFd::borrow_raw(self.listener) };
+                socket::backlog_length(listener).clamp(1, SINGLE_ACCEPTS_MAX)
+            }
+        }
     }
 
     /// Whether a descriptor is there, or can be had again.
@@ -96,7 +118,8 @@ impl Shard {
             self.acceptor.paused_until_ms = None;
             self.acceptor.spare_answers_left = SPARE_ANSWERS_MAX;
         }
-        if self.acceptor.ended || self.acceptor.paused_until_ms.is_some() {
+        let is_waiting = self.acceptor.gather.is_waiting(now.ms);
+        if self.acceptor.ended || self.acceptor.paused_until_ms.is_some() || is_waiting {
             return;
         }
         if self.descriptors_left() == 0 {
@@ -117,8 +140,11 @@ impl Shard {
                 self.ring.accept(acceptor.listener);
             }
             Multishot::Off => {
-                let most = if acceptor.spare.is_some() { SINGLE_ACCEPTS_MAX } else { 1 };
-                for _ in acceptor.singles..descriptors.min(refusals).min(most) {
+                if acceptor.singles > 0 && room == 0 {
+                    return; // one that waits is enough
+                }
+                let wanted = acceptor.singles_wanted(room == 0);
+                for _ in acceptor.singles..descriptors.min(refusals).min(wanted) {
                     acceptor.singles += 1;
                     self.ring.accept_one(acceptor.listener);
                 }
