@@ -28,6 +28,9 @@ pub struct Settings {
     /// A feed without a tick for so long is told to be stale. A liquid symbol ticks many times a
     /// second; five seconds without any symbol's tick is an incident, not a pause.
     pub feed_stale_ms: u64,
+    /// Of the whole server, in the process and in the kernel; `None`: what the control group or
+    /// the machine allows.
+    pub memory_budget_bytes: Option<u64>,
     pub boundaries: BoundarySettings,
 }
 
@@ -42,6 +45,7 @@ impl Default for Settings {
             sockets: SocketOptions::default(),
             drain_ms: 5_000,
             feed_stale_ms: 5_000,
+            memory_budget_bytes: None,
             boundaries: BoundarySettings::default(),
         }
     }
@@ -78,6 +82,8 @@ impl Settings {
             ("write-stall-ms", hub.write_stall_ms, 100, 86_400_000),
             ("close-ms", hub.close_ms, 100, 600_000),
             ("drain-seconds", self.drain_ms / 1000, 0, 86_400),
+            ("lag-refuse-ms", hub.lag.refuse_ms, 0, 60_000),
+            ("lag-widen-ms", hub.lag.widen_ms, 0, 60_000),
             ("feed-stale-ms", self.feed_stale_ms, 10, 86_400_000),
             ("shard-restarts", boundaries.shard_restarts_max.into(), 0, 1_000_000),
             ("shard-restart-window-ms", boundaries.shard_restart_window_ms, 1, 86_400_000),

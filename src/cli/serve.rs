@@ -2,6 +2,7 @@
 
 mod admission;
 mod boundaries;
+mod overload;
 mod summary;
 mod watch;
 
@@ -15,6 +16,8 @@ use boundaries::BoundaryArgs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+
+pub use overload::OverloadArgs;
 
 /// Serves one or more feeds to WebSocket subscribers. Without flags it starts with a built-in
 /// synthetic feed on 127.0.0.1:9001. SIGTERM or SIGINT stops it in order, a second one at once.
@@ -39,7 +42,7 @@ pub struct ServeArgs {
     /// when N sessions have subscribed; restamp gives event times of now.
     ///
     /// stdin: the same lines from standard input.
-    #[arg(long = "feed", value_name = "SPEC")]
+    #[arg(long = "feed", value_name = "SPEC", verbatim_doc_comment)]
     pub feeds: Vec<String>,
     /// Trades that are kept for clients that are behind or resume
     #[arg(long, value_name = "N", default_value_t = HubSettings::default().tape_ticks)]
@@ -61,6 +64,8 @@ pub struct ServeArgs {
     pub sockets: SocketArgs,
     #[command(flatten)]
     pub boundaries: BoundaryArgs,
+    #[command(flatten)]
+    pub overload: OverloadArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -136,6 +141,7 @@ impl ServeArgs {
             write_stall_ms: self.deadlines.write_stall_ms,
             close_ms: self.deadlines.close_ms,
             echo: self.echo,
+            lag: self.overload.lag(),
             fault_injection: self.boundaries.fault_injection,
             ..HubSettings::default()
         };
@@ -157,6 +163,7 @@ impl ServeArgs {
             sockets,
             drain_ms: self.drain_seconds.saturating_mul(1000),
             feed_stale_ms: self.deadlines.feed_stale_ms,
+            memory_budget_bytes: self.overload.memory_budget,
             boundaries: self.boundaries.settings(),
         }
     }
@@ -203,6 +210,7 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
     writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
     admission::print(&settings.admission, budget, out)?;
     writeln!(out, "  tape     {} trades", settings.hub.tape_ticks)?;
+    overload::print(&server.memory, out)?;
     writeln!(
         out,
         "  memory   {shards_mib:.0} MiB for {} shards + {sessions} sessions x {} bytes = {:.0} MiB \

@@ -6,5 +6,5 @@
 mod signals;
 mod watchdog;
 
-pub use signals::{Signals, Woken};
+pub use signals::{LOOK_RUNNING, LOOK_STOPPING, Signals, Woken};
 pub use watchdog::{Stuck, Watchdog};

@@ -27,6 +27,7 @@ impl Hub {
         assert_eq!(live.len(), self.cohorts.by_key.len(), "every live cohort has its key");
         self.check_index(&live);
         self.check_symbols(&live);
+        self.check_accounts();
         let subscribed = self.sessions.iter().filter(|(_, s)| s.cohort != APART).count();
         assert_eq!(self.subscribed, subscribed, "the count of subscribed sessions");
         let upgrading = |(_, s): &(u32, &Session)| matches!(s.phase, Phase::Upgrading(_));

@@ -7,8 +7,7 @@
 use super::boundary::internal;
 use super::cohort::APART;
 use super::{Effect, Hub};
-use crate::limits::{COMMANDS_BURST, PERSONAL_BYTES_MAX};
-use crate::market::Feed;
+use crate::limits::COMMANDS_BURST;
 use crate::session::close_reason::Farewell;
 use crate::session::{Bucket, CloseReason, Deadlines, Now, Phase, Place, Session};
 use crate::wire::{Decoder, Format, Rate, Refusal, event, frame};
@@ -48,6 +47,7 @@ impl Hub {
             peer_ended: false,
         });
         self.counters.opened += 1;
+        self.account(slot);
         self.admission.enter(peer.ip());
         self.arm(slot, now);
         let generation = self.sessions.at(slot).expect("just inserted").generation;
@@ -139,11 +139,13 @@ impl Hub {
             let abort = abort || session.is_unfinished();
             self.effects.push(Effect::Drop { slot, abort });
         }
+        self.account(slot);
     }
 
     /// The shard has closed the descriptor and collected every completion: the slot is free.
     pub fn release(&mut self, slot: u32) -> Option<Session> {
         let session = self.sessions.remove(slot)?;
+        self.account(slot);
         self.admission.leave(session.peer.ip());
         Some(session)
     }
@@ -174,43 +176,6 @@ impl Hub {
                 session.deadlines.close_at_ms = now.ms + in_ms;
                 self.arm(slot, now);
             }
-        }
-    }
-
-    /// Tells the sessions concerned that a feed changed its state.
-    pub(super) fn announce_feed(&mut self, feed: Feed) {
-        let Some(view) = self.book.feeds().get(usize::from(feed.0)).copied() else { return };
-        if view.last_ns == 0 {
-            return; // it has not begun: there is nothing that could have become stale
-        }
-        for slot in self.sessions.slots() {
-            let subscribed = self.sessions.at(slot).is_some_and(|s| s.cohort != APART);
-            if subscribed {
-                self.write_feed(slot, feed);
-            }
-        }
-    }
-
-    /// Appends a `feed` event, where the feed sends something that the session asked for.
-    pub(super) fn write_feed(&mut self, slot: u32, feed: Feed) {
-        let state = self.book.feeds()[usize::from(feed.0)].state;
-        let Some(session) = self.sessions.at_mut(slot) else { return };
-        let Some(cohort) = self.cohorts.at(session.cohort) else { return };
-        if session.outgoing.as_ref().is_some_and(|o| o.personal_bytes() > PERSONAL_BYTES_MAX) {
-            return; // it reads nothing; its heartbeats will say it, or its write deadline ends it
-        }
-        let symbols = &self.book.symbols;
-        let names: Vec<&str> = if self.book.feeds().len() == 1 {
-            vec!["*"]
-        } else {
-            let entries = cohort.key.interest.entries(symbols.len());
-            let owned = entries.filter(|(symbol, _)| symbols.feed(*symbol) == Some(feed));
-            owned.map(|(symbol, _)| symbols.name(symbol)).collect()
-        };
-        if !names.is_empty() {
-            let format = session.format;
-            event::feed(format, state, &names, session.personal());
-            self.enqueue(slot);
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct Cohorts {
     pub(super) dirty: Vec<u32>,
     /// Cohorts with a rate whose clock is not armed.
     pub(super) resting: Vec<u32>,
+    /// What the cohorts hold: what they ask for, its index, and their windows.
+    bytes: u64,
 }
 
 impl Cohort {
@@ -82,7 +84,18 @@ impl Cohort {
             (None, None) => book.here(),
         }
     }
+
+    fn key_bytes(&self) -> u64 {
+        (COHORT_BYTES + self.key.interest.named().len() * NAMED_BYTES) as u64
+    }
 }
+
+/// A cohort, its key, and the key's place in the table.
+const COHORT_BYTES: usize =
+    size_of::<Option<Cohort>>() + size_of::<CohortKey>() + 16 + size_of::<(Rc<CohortKey>, u32)>();
+
+/// A symbol that a cohort names: in its key, and in the index, whose lists double as they grow.
+const NAMED_BYTES: usize = size_of::<(u32, ChannelSet)>() + 2 * size_of::<Watch>();
 
 impl Cohorts {
     pub fn at(&self, id: u32) -> Option<&Cohort> {
@@ -127,8 +140,28 @@ impl Cohorts {
         }
         let (in_step, waiting, window) = (Vec::new(), Vec::new(), Vec::new());
         let cohort = Cohort { key, in_step, waiting, window, merged, items: 0, sessions: 1 };
+        self.bytes += cohort.key_bytes();
         self.cohorts[id as usize] = Some(cohort);
         id
+    }
+
+    /// What the cohorts hold, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes a cohort's window, to be flushed.
+    pub fn take_window(&mut self, id: u32) -> Vec<u32> {
+        let cohort = self.at_mut(id).expect("its caller has just seen it");
+        let window = std::mem::take(&mut cohort.window);
+        self.bytes -= window_bytes(&window);
+        window
+    }
+
+    /// Panics where `bytes` is not what walking over the cohorts gives.
+    pub fn check_bytes(&self) {
+        let held = self.cohorts.iter().flatten().map(|c| c.key_bytes() + window_bytes(&c.window));
+        assert_eq!(self.bytes, held.sum::<u64>(), "the sum over the cohorts");
     }
 
     /// One session less; the last one ends the cohort.
@@ -139,6 +172,7 @@ impl Cohorts {
             return;
         }
         let ended = self.cohorts[id as usize].take().expect("just seen");
+        self.bytes -= ended.key_bytes() + window_bytes(&ended.window);
         self.by_key.remove(&ended.key);
         match ended.merged {
             Some(_) => self.resting.retain(|resting| *resting != id),
@@ -156,13 +190,13 @@ impl Cohorts {
         let named = self.watches.get(symbol as usize).map_or(&[][..], Vec::as_slice);
         for watch in named {
             if watch.channels.has(channel) {
-                note(&mut self.cohorts, &mut self.dirty, watch.cohort, recent);
+                note(&mut self.cohorts, &mut self.dirty, &mut self.bytes, watch.cohort, recent);
             }
         }
         for star in &self.stars {
             let cohort = self.cohorts[*star as usize].as_ref().expect("a listed star lives");
             if cohort.key.interest.channels(symbol).has(channel) {
-                note(&mut self.cohorts, &mut self.dirty, *star, recent);
+                note(&mut self.cohorts, &mut self.dirty, &mut self.bytes, *star, recent);
             }
         }
     }
@@ -212,7 +246,13 @@ impl Cohorts {
 }
 
 /// A cohort with nobody in step has no window: who comes into step has had what it would hold.
-fn note(cohorts: &mut [Option<Cohort>], dirty: &mut Vec<u32>, id: u32, recent: u32) {
+fn note(
+    cohorts: &mut [Option<Cohort>],
+    dirty: &mut Vec<u32>,
+    bytes: &mut u64,
+    id: u32,
+    recent: u32,
+) {
     let cohort = cohorts[id as usize].as_mut().expect("the index names live cohorts");
     if cohort.in_step.is_empty() {
         return;
@@ -220,5 +260,13 @@ fn note(cohorts: &mut [Option<Cohort>], dirty: &mut Vec<u32>, id: u32, recent: u
     if cohort.window.is_empty() {
         dirty.push(id);
     }
+    let before = cohort.window.capacity();
     cohort.window.push(recent);
+    if cohort.window.capacity() > before {
+        *bytes += ((cohort.window.capacity() - before) * size_of::<u32>()) as u64;
+    }
+}
+
+fn window_bytes(window: &Vec<u32>) -> u64 {
+    (window.capacity() * size_of::<u32>()) as u64
 }

@@ -5,7 +5,7 @@ use super::cohort::APART;
 use super::interest::Interest;
 use super::membership::Resume;
 use crate::limits::{COMMANDS_BURST, COMMANDS_PER_SECOND, STRIKES_MAX};
-use crate::market::{Channel, Feed, FeedState};
+use crate::market::Channel;
 use crate::session::{CloseReason, Now};
 use crate::wire::{
     Change, Command, CommandError, Encoding, Item, MessageId, Rate, Subject, TimeStyle, UrlOptions,
@@ -165,16 +165,6 @@ impl Hub {
         };
         let format = session.format;
         event::subscription(format, &subscription, session.personal());
-    }
-
-    /// A new subscriber learns at once that a feed is not what it should be.
-    fn write_feeds_not_ok(&mut self, slot: u32) {
-        for index in 0..self.book.feeds().len() {
-            let view = self.book.feeds()[index];
-            if view.state != FeedState::Ok && view.last_ns > 0 {
-                self.write_feed(slot, Feed(index as u8));
-            }
-        }
     }
 
     /// The hub's numbers of what is named; `None` where the table of symbols is full.

@@ -25,11 +25,13 @@ impl Hub {
                 self.arm(slot, now);
             }
         }
+        self.watch_memory(now);
     }
 
     /// When the hub wants its next turn, if nothing else happens.
     pub fn next_ms(&self) -> Option<u64> {
-        self.wheel.next_ms().into_iter().chain(self.flush_at_ms()).min()
+        let flush = self.wheel.next_ms().into_iter().chain(self.flush_at_ms());
+        flush.chain(self.memory_at_ms()).chain(self.pacing.next_ms()).min()
     }
 
     /// Whether a turn now would find work.

@@ -26,6 +26,8 @@ pub(super) struct Flush {
     /// Windows are being flushed, not only cohorts with a rate: the book settles at the end.
     settles: bool,
     flushed_at_ms: u64,
+    /// Ingest time of the oldest tick that was flushed since somebody asked.
+    sent_ns: Option<i64>,
     /// The book's place when clocks were last armed: without a new tick there is nothing to arm.
     armed: (u64, u64),
     /// When each armed cohort with a rate is due.
@@ -97,11 +99,17 @@ impl Flush {
 }
 
 impl Hub {
+    /// Ingest time, in ns since the Unix epoch, of the oldest tick of the flushes that ended since
+    /// this was last asked.
+    pub fn take_sent_ns(&mut self) -> Option<i64> {
+        self.flush.sent_ns.take()
+    }
+
     /// When the next flush is due, as far as is known now.
     pub(super) fn flush_at_ms(&self) -> Option<u64> {
         let window = self.cohorts.has_dirty().then(|| match self.book.is_full() {
             true => 0,
-            false => self.flush.flushed_at_ms + self.settings.flush_ms,
+            false => self.flush.flushed_at_ms + self.pacing.window_ms(),
         });
         window.into_iter().chain(self.flush.next_ms()).min()
     }
@@ -139,7 +147,7 @@ impl Hub {
 
     fn begin_flush(&mut self, now: Now) -> bool {
         self.arm_clocks(now);
-        let window_at = self.flush.flushed_at_ms + self.settings.flush_ms;
+        let window_at = self.flush.flushed_at_ms + self.pacing.window_ms();
         let windows_due = self.book.is_full() || window_at <= now.ms;
         if windows_due && !self.book.recent().is_empty() {
             (self.flush.settles, self.flush.running) = (true, true);
@@ -191,7 +199,8 @@ impl Hub {
         let before = cohort.has(&self.book);
         let (frames, taken) = match cohort.merged.take() {
             None => {
-                let window = mem::take(&mut cohort.window);
+                let window = self.cohorts.take_window(id);
+                let cohort = self.cohorts.at(id).expect("just seen");
                 let frames = encode_window(&self.book, lines, cohort, &window, &mut self.batch);
                 (frames, Taken::Window(window))
             }
@@ -241,6 +250,8 @@ impl Hub {
     fn end_flush(&mut self) {
         self.flush.running = false;
         if mem::take(&mut self.flush.settles) {
+            let oldest = self.book.recent().first().map(|recent| recent.tick.ingest_ns());
+            self.flush.sent_ns = self.flush.sent_ns.or(oldest);
             self.book.settle();
             self.lines.iter_mut().for_each(|lines| lines.settle());
         }
@@ -304,6 +315,7 @@ impl Hub {
         session.outgoing.get_or_insert_default().hold(rest, now.ms);
         self.effects.push(Effect::SendRest { slot });
         self.arm(slot, now);
+        self.account(slot);
     }
 }
 

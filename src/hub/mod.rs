@@ -17,36 +17,45 @@
 //! sleep until hub.next_ms()
 //! ```
 
+pub mod accounts;
 pub mod admission;
 mod admit;
 pub mod batch;
 pub mod book;
 mod boundary;
+pub mod breaker;
 mod catchup;
 mod check;
 mod closing;
 pub mod cohort;
 mod commands;
 mod deadlines;
+mod feeds;
 mod flush;
 pub mod interest;
+pub mod lag_meter;
 mod latest;
 mod lines;
 mod membership;
 mod own;
+pub mod pacing;
 mod receive;
 #[cfg(test)]
 mod rig;
 mod salvage;
 mod sessions;
 pub mod settings;
+mod shedding;
 pub mod symbols;
 mod tape;
 mod wheel;
 
+pub use accounts::{MemorySettings, Used};
 pub use admission::{Admission, AdmissionLimits, Alerts, Hint, Limited, Refused, Told};
 pub use batch::{Batch, Effect, Send};
 pub use boundary::Torn;
+pub use breaker::{Breaker, Pressure, PressureChange};
+pub use pacing::{LagSettings, PaceChange, Pacing, Turn};
 pub use salvage::in_place_of;
 pub use settings::HubSettings;
 
@@ -54,6 +63,7 @@ use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, TimeStyle};
+use accounts::Accounts;
 use book::Book;
 use boundary::Boundary;
 use cohort::Cohorts;
@@ -61,6 +71,7 @@ use flush::Flush;
 use lines::Lines;
 use receive::Decoders;
 use sessions::Sessions;
+use shedding::Shedding;
 use std::collections::VecDeque;
 use wheel::Wheel;
 
@@ -76,6 +87,8 @@ pub struct Counters {
     pub commands_refused: u64,
     pub opened: u64,
     pub upgraded: u64,
+    /// Closed for want of memory; `closed` has them too, as `overload`.
+    pub shed: u64,
     /// Connections that did not become sessions, by `Refused`, and how they were told, by `Told`.
     pub refused: [u64; Refused::ALL.len()],
     pub told: [u64; Told::ALL.len()],
@@ -103,6 +116,10 @@ pub struct Hub {
     wheel: Wheel,
     effects: Vec<Effect>,
     counters: Counters,
+    accounts: Accounts,
+    breaker: Breaker,
+    shedding: Shedding,
+    pacing: Pacing,
     boundary: Boundary,
     /// How far the return of those who are drained is spread; set by the drain.
     drain_jitter_ms: Option<u64>,
@@ -123,6 +140,10 @@ impl Hub {
         debug_assert!(formats.iter().enumerate().all(|(index, f)| f.index() == index));
         Hub {
             book: Book::new(settings.tape_ticks),
+            accounts: Accounts::new(&settings.memory),
+            breaker: Breaker::new(settings.memory.budget_bytes),
+            shedding: Shedding::default(),
+            pacing: Pacing::new(settings.lag, settings.flush_ms, now.ms),
             admission: Admission::new(
                 settings.admission.clone(),
                 settings.retry_ms,
@@ -200,7 +221,14 @@ impl Hub {
         if own_first && self.next_own(now) {
             return true;
         }
-        self.next_flush(now) || self.next_own(now)
+        if self.next_flush(now) || self.next_own(now) {
+            return true;
+        }
+        // A storm of snapshots without a tick has no flush that would bound the arena.
+        if self.book.recent().is_empty() {
+            self.lines.iter_mut().for_each(Lines::settle);
+        }
+        false
     }
 
     pub fn take_effects(&mut self) -> Vec<Effect> {
@@ -229,6 +257,26 @@ impl Hub {
         &self.counters
     }
 
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Looks at what was measured of the shard's lag, and does what follows.
+    pub fn watch_lag(&mut self, now: Now) -> Option<PaceChange> {
+        let change = self.pacing.look(now.ms);
+        self.set_lag_pressure(self.pacing.refuses());
+        change
+    }
+
+    /// How late this shard is, and what it does about it.
+    pub fn pacing(&self) -> &Pacing {
+        &self.pacing
+    }
+
+    pub fn pacing_mut(&mut self) -> &mut Pacing {
+        &mut self.pacing
+    }
+
     pub fn settings(&self) -> &HubSettings {
         &self.settings
     }
@@ -252,6 +300,7 @@ impl Hub {
             session.queued = true;
             self.queue.push_back((slot, session.generation));
         }
+        self.account(slot); // who is put here has got something
     }
 }
 

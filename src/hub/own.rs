@@ -76,6 +76,7 @@ impl Hub {
             end if end > start => self.batch.sends.push(Send { slot, start, end }),
             _ => self.composed_all(slot),
         }
+        self.account(slot);
     }
 
     pub(super) fn own_sent(&mut self, results: &[i32], now: Now) {
@@ -101,6 +102,7 @@ impl Hub {
         session.outgoing.get_or_insert_default().hold(rest, now.ms);
         self.effects.push(Effect::SendRest { slot });
         self.arm(slot, now);
+        self.account(slot);
     }
 
     /// The unfinished frame of a session, which its socket shall take.
@@ -121,7 +123,8 @@ impl Hub {
         let Some(outgoing) = &mut session.outgoing else { return };
         outgoing.progress(taken, now.ms);
         if outgoing.is_unfinished() {
-            return self.effects.push(Effect::SendRest { slot });
+            self.effects.push(Effect::SendRest { slot });
+            return self.account(slot);
         }
         // An unanswered ping stood behind what is finished only now.
         let pinged_at_ms = &mut session.deadlines.pinged_at_ms;
@@ -163,6 +166,7 @@ impl Hub {
             session.items = session.items.wrapping_sub(cohort.items);
             session.place = Place::InStep(cohort.in_step.len() as u32);
             cohort.in_step.push(slot);
+            self.account(slot); // its lag is gone
         } else {
             lag.waiting = true;
             cohort.waiting.push(slot);

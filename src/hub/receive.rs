@@ -27,17 +27,20 @@ impl Hub {
             Phase::Streaming | Phase::Echoing => self.receive_frames(slot, bytes, now),
             Phase::Closing(_) | Phase::Lingering(_) | Phase::Ended(_) => {}
         }
+        self.account(slot);
     }
 
     fn receive_upgrade(&mut self, slot: u32, mut held: Vec<u8>, bytes: &[u8], now: Now) {
-        if !held.is_empty() {
+        let whole = held.is_empty();
+        if !whole {
             held.extend_from_slice(bytes);
         }
-        let request = if held.is_empty() { bytes } else { &held[..] };
+        let request = if whole { bytes } else { &held[..] };
         match upgrade::parse(request, self.settings.echo) {
             Ok(Parsed::Incomplete) => {
+                let held = if whole { bytes.to_vec() } else { held };
                 let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
-                session.phase = Phase::Upgrading(request.to_vec());
+                session.phase = Phase::Upgrading(held);
             }
             Ok(Parsed::Request { upgrade, consumed }) => {
                 self.upgraded(slot, &upgrade, now);

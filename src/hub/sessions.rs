@@ -53,6 +53,11 @@ impl Sessions {
         taken.into_iter()
     }
 
+    /// One more than the highest slot that was ever in use.
+    pub fn slots_len(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }

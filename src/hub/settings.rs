@@ -1,6 +1,8 @@
 //! What the hub needs of the configuration.
 
 use super::AdmissionLimits;
+use super::accounts::MemorySettings;
+use super::pacing::LagSettings;
 use crate::limits;
 
 /// Times in ms. The defaults are justified where the configuration defines them.
@@ -21,6 +23,8 @@ pub struct HubSettings {
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
     pub echo: bool,
+    pub memory: MemorySettings,
+    pub lag: LagSettings,
     pub admission: AdmissionLimits,
     /// Payload of a frame of events, within the limits; less lets small flushes need several.
     pub frame_bytes: usize,
@@ -58,6 +62,8 @@ impl Default for HubSettings {
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
             echo: false,
+            memory: MemorySettings::default(),
+            lag: LagSettings::default(),
             admission: AdmissionLimits::default(),
             fault_injection: false,
             // An accept costs some 20 us, so this is a tenth of a core: who was never away is

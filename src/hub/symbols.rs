@@ -29,7 +29,15 @@ pub struct Symbols {
     conditions: Vec<Option<Name>>,
 }
 
+/// A row, its number by name in a table that is half full, and the index's list for it.
+const ROW_BYTES: usize = size_of::<Row>() + 2 * size_of::<(Symbol, u32)>() + size_of::<Vec<u64>>();
+
 impl Symbols {
+    /// What symbols cost that only clients have named, in bytes.
+    pub fn unfed_bytes(&self) -> u64 {
+        (self.unfed * ROW_BYTES) as u64
+    }
+
     /// One more than the highest number in use.
     pub fn len(&self) -> usize {
         self.rows.len()

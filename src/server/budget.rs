@@ -2,13 +2,13 @@
 
 use crate::config::Settings;
 use crate::hub::AdmissionLimits;
+use crate::hub::accounts::SESSION_BYTES;
 use crate::hub::book::RECENT_TICKS_MAX;
 use crate::limits::{
     FEEDS_MAX, HANDED_MAX, INLET_TICKS, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, REFUSALS_MAX,
     REFUSALS_SHARE, RING_COMPLETIONS, RING_ENTRIES, SINGLE_ACCEPTS_MAX,
 };
 use crate::market::Tick;
-use crate::session::Session;
 
 /// Descriptors that are not for clients, by what they are for. The process's:
 const RESERVE: [(&str, u64); 5] = [
@@ -31,9 +31,9 @@ const RESERVE_PER_SHARD: u64 = 20;
 const TAPE_ENTRY_BYTES: usize = size_of::<Tick>() * 5 / 4;
 
 /// What a client is expected to hold when the default number of sessions is derived from the
-/// memory: half of the worst case of its socket. Most clients keep up and hold next to nothing;
-/// that the worst case of all together is survived is the memory budget's matter.
-const SOCKET_BYTES_SHARE: usize = 2;
+/// memory: a sixteenth of the worst case of its socket, which is twice what it holds at rest. Most
+/// clients keep up; that the worst case of all together is survived is the breaker's matter.
+const SOCKET_BYTES_SHARE: usize = 16;
 
 /// Limits and the memory behind them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// `descriptors` is the hard limit of the process, `memory_bytes` what the machine has.
+    /// `descriptors` is the hard limit of the process, `memory_bytes` what clients may use.
     pub fn new(settings: &Settings, shards: usize, descriptors: u64, memory_bytes: u64) -> Budget {
         let reserve: u64 = RESERVE.iter().map(|(_, count)| count).sum();
         let reserve = reserve + RESERVE_PER_SHARD * shards as u64;
@@ -67,7 +67,7 @@ impl Budget {
         let refusals = REFUSALS_MAX.min(clients / shards / REFUSALS_SHARE);
         let moving = HANDED_MAX + SINGLE_ACCEPTS_MAX;
         let passing = (refusals + moving.min(clients / shards / REFUSALS_SHARE)) * shards;
-        let session_bytes = session_bytes();
+        let session_bytes = SESSION_BYTES;
         let sockets = settings.sockets;
         let socket_bytes_max =
             2 * (sockets.send_buffer_bytes + sockets.receive_buffer_bytes) as usize;
@@ -100,26 +100,14 @@ impl Budget {
     }
 }
 
-/// The slot, its generation, its descriptor, its place in the cohort and on the wheel.
-fn session_bytes() -> usize {
-    size_of::<Session>() + 4 + 24 + 4 + 16
-}
-
-fn shard_bytes(settings: &Settings) -> usize {
+/// Bytes that one shard needs whoever connects.
+pub fn shard_bytes(settings: &Settings) -> usize {
     let inlet = INLET_TICKS * size_of::<Tick>();
     let tape = settings.hub.tape_ticks * TAPE_ENTRY_BYTES;
     let recent = RECENT_TICKS_MAX * (size_of::<Tick>() + 8);
     let buffers = usize::from(RECEIVE_BUFFERS) * RECEIVE_BUFFER_BYTES as usize;
     let ring = RING_ENTRIES as usize * 64 + RING_COMPLETIONS as usize * 16;
     inlet + tape + recent + buffers + ring
-}
-
-/// Bytes of memory that the machine has (proc_meminfo(5)); `u64::MAX` where it does not say.
-pub fn physical_memory_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = total.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.map_or(u64::MAX, |kib| kib * 1024)
 }
 
 #[cfg(test)]
@@ -152,10 +140,9 @@ mod tests {
     #[test]
     fn memory_and_the_setting_lower_the_sessions_and_descriptors_bound_the_setting() {
         let settings = Settings::default();
-        let expected = (64 << 20) / (session_bytes() + 2 * 64 * 1024 / SOCKET_BYTES_SHARE);
+        let expected = (64 << 20) / (SESSION_BYTES + 2 * 64 * 1024 / SOCKET_BYTES_SHARE);
         assert_eq!(Budget::new(&settings, 1, 20_000, 64 << 20).sessions_max, expected);
         assert_eq!(budget(2, 20_000, Some(5_001)).sessions_max, 5_001);
         assert!(budget(2, 1_024, Some(5_001)).sessions_max < 1_024);
-        assert!(physical_memory_bytes() > 1 << 20);
     }
 }

@@ -3,12 +3,17 @@
 //! Must not know arguments or what is printed. The main type is [`Server`].
 
 mod budget;
+mod cgroup;
 pub mod descriptors;
 mod failure;
+mod kernel_memory;
+mod memory;
 mod placement;
 
 pub use budget::Budget;
 pub use failure::Failure;
+pub use kernel_memory::KernelMemory;
+pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 
 use crate::config::Settings;
 use crate::control::Watchdog;
@@ -55,6 +60,8 @@ pub enum StartError {
          'ulimit -Hn' or LimitNOFILE, or start fewer --shards"
     )]
     TooFewDescriptors(u64, usize),
+    #[error(transparent)]
+    Memory(#[from] TooLittleMemory),
     #[error("the listening socket has no address: {0}")]
     Address(io::Error),
 }
@@ -63,6 +70,9 @@ pub enum StartError {
 pub struct Server {
     pub address: SocketAddr,
     pub budget: Budget,
+    pub memory: MemoryBudget,
+    /// What the kernel says of its memory for sockets.
+    pub kernel_memory: KernelMemory,
     pub shards: Vec<ShardHandle>,
     ingest: IngestHandle,
     watchdog: Watchdog,
@@ -80,8 +90,8 @@ impl Server {
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
-        let memory_bytes = budget::physical_memory_bytes();
-        let budget = Budget::new(settings, cores.len(), descriptors, memory_bytes);
+        let memory = MemoryBudget::new(settings, cores.len(), budget::shard_bytes(settings))?;
+        let budget = Budget::new(settings, cores.len(), descriptors, memory.clients_bytes);
         if budget.sessions_max == 0 && settings.admission.max_sessions != Some(0) {
             return Err(StartError::TooFewDescriptors(descriptors, cores.len()));
         }
@@ -90,6 +100,7 @@ impl Server {
         if settings.hub.fault_injection {
             sources.iter_mut().for_each(|source| source.enable_faults());
         }
+        let has_live_feed = sources.iter().any(|source| source.is_live());
         let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
         let address = local_address(&listeners[0]).map_err(StartError::Address)?;
         let epoch = new_epoch();
@@ -101,12 +112,14 @@ impl Server {
                 core,
                 hub: HubSettings {
                     admission: budget.admission[index].clone(),
+                    memory: memory.shard_settings(settings),
                     returns_per_second: u64::from(budget.admission[index].accept_rate),
                     ..settings.hub.clone()
                 },
                 epoch: epoch.clone(),
                 backlog: settings.sockets.backlog as usize,
                 doors: doors.clone(),
+                has_live_feed,
                 restarts_max: settings.boundaries.shard_restarts_max,
                 restart_window_ms: settings.boundaries.shard_restart_window_ms,
                 counters: counters[index].clone(),
@@ -119,7 +132,8 @@ impl Server {
         let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms, retry)?;
         let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
         let watchdog = Watchdog::new(counters, report_ms, exit_ms);
-        Ok(Server { address, budget, shards, ingest, watchdog, listeners })
+        let kernel_memory = KernelMemory::default();
+        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, watchdog, listeners })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
@@ -138,6 +152,8 @@ impl Server {
     /// Looks after the threads, `passed_ms` after the last look; gives what the process must end
     /// for. A shard that has ended in order is none of that while the server stops.
     pub fn look_after(&mut self, passed_ms: u64, stopping: bool) -> Option<Failure> {
+        let buffers = self.shards.iter().map(|shard| shard.counters.overload().buffer_bytes());
+        self.kernel_memory.watch(buffers.sum());
         let find = |is: fn(&ShardCounters) -> bool| {
             self.shards.iter().position(|shard| is(&shard.counters))
         };

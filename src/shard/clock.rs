@@ -1,4 +1,5 @@
-//! The one place where a shard reads the clock, once a turn.
+//! The one place where a shard reads the clock, once a turn; how long the turn took is measured
+//! at its end.
 
 use crate::session::Now;
 use std::mem::MaybeUninit;

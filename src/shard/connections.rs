@@ -35,6 +35,15 @@ impl Connections {
         Token { slot, generation }
     }
 
+    /// One more than the highest slot that was ever in use.
+    pub fn slots_len(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    pub fn at(&self, slot: u32) -> Option<&Connection> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
     pub fn at_mut(&mut self, slot: u32) -> Option<&mut Connection> {
         self.slots.get_mut(slot as usize)?.as_mut()
     }

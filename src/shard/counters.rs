@@ -1,5 +1,6 @@
 //! What a shard tells the others: plain atomics on cache lines of their own, written by it alone.
 
+use super::gauges::OverloadGauges;
 use super::step::Step;
 use super::tally::Tally;
 use crate::hub::{Alerts, Hub, Limited, Refused, Told};
@@ -29,6 +30,7 @@ struct Published {
     /// A [`Step`].
     step: AtomicU8,
     opened: AtomicU64,
+    overload: OverloadGauges,
     closed: [AtomicU64; CloseReason::ALL.len()],
     half_open: AtomicU64,
     /// Sessions that could begin, as far as the shard's own limits go.
@@ -50,6 +52,7 @@ impl ShardCounters {
         set(&line.ticks_in, counters.ticks_in);
         set(&line.items_out, counters.items_out);
         set(&line.opened, counters.opened);
+        line.overload.publish(hub);
         set(&line.turns, line.turns.load(Ordering::Relaxed) + 1);
         for (to, value) in line.closed.iter().zip(counters.closed) {
             set(to, value);
@@ -105,6 +108,11 @@ impl ShardCounters {
 
     pub fn has_ended(&self) -> bool {
         self.line.ended.load(Ordering::Acquire)
+    }
+
+    /// Memory and lag.
+    pub fn overload(&self) -> &OverloadGauges {
+        &self.line.overload
     }
 
     /// Its panics came too often; the process is to exit.

@@ -31,6 +31,27 @@ pub fn shutdown_write(fd: BorrowedFd<'_>) {
     let _ = SockRef::from(&fd).shutdown(Shutdown::Write);
 }
 
+/// `SO_MEMINFO` (linux/socket.h), which the libc crate leaves out on this architecture, and how
+/// many values it has (linux/sock_diag.h).
+const SO_MEMINFO: libc::c_int = 55;
+const MEMINFO_VALUES: usize = 9;
+
+/// What the kernel has charged for the socket's buffers: unread and unsent bytes with what lies
+/// around them, and what it keeps in advance. `/proc/net/sockstat` adds up the same.
+pub fn held_bytes(fd: BorrowedFd<'_>) -> Option<u64> {
+    let mut values = [0_u32; MEMINFO_VALUES];
+    let mut length = size_of_val(&values) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `values`, which outlives the call.
+    let result = unsafe {
+        let to = values.as_mut_ptr().cast();
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, SO_MEMINFO, to, &raw mut length)
+    };
+    let [unread, ahead, unsent] =
+        [libc::SK_MEMINFO_RMEM_ALLOC, libc::SK_MEMINFO_FWD_ALLOC, libc::SK_MEMINFO_WMEM_QUEUED]
+            .map(|index| u64::from(values[index as usize]));
+    (result == 0).then_some(unread + ahead + unsent)
+}
+
 /// What has come already, as the start of `buffer`: nothing, or as much of it as fits.
 pub fn receive_at_once<'b>(fd: BorrowedFd<'_>, buffer: &'b mut [u8]) -> &'b [u8] {
     let (start, length) = (buffer.as_mut_ptr().cast(), buffer.len());

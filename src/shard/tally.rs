@@ -68,6 +68,9 @@ impl Shard {
         ] {
             self.observe_limit(limited, used as u64, limit as u64, now);
         }
+        // Its crossings are logged with what the breaker does about them.
+        let (used, budget) = (self.hub.used().total(), self.hub.breaker().budget_bytes());
+        self.alerts.observe(Limited::Memory, used, budget);
     }
 
     /// Logs each crossing of 70, 85 and 95 percent.

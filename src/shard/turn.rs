@@ -6,6 +6,7 @@ use super::counters::ShardCounters;
 use super::door::Doors;
 use super::lane::Lane;
 use super::mailbox::{Mailbox, Message};
+use super::overload::Overload;
 use super::refusing::Scratch;
 use super::step::Step;
 use super::tally::Tally;
@@ -48,6 +49,7 @@ pub(super) struct Shard {
     pub(super) inlet: Arc<Inlet>,
     mailbox: Arc<Mailbox>,
     counters: Arc<ShardCounters>,
+    pub(super) overload: Overload,
     /// Correlation ids: the n-th is the hash of n under a key that was random at start.
     ids: (RandomState, u64),
     /// Receives that ended for want of buffers, to be armed when all buffers are back.
@@ -88,11 +90,13 @@ pub(super) struct Parts {
     pub inlet: Arc<Inlet>,
     pub mailbox: Arc<Mailbox>,
     pub counters: Arc<ShardCounters>,
+    pub overload: Overload,
 }
 
 impl Shard {
     pub fn new(parts: Parts) -> Shard {
-        let Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters } = parts;
+        let Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, overload } =
+            parts;
         Shard {
             hub,
             ring,
@@ -106,6 +110,7 @@ impl Shard {
             inlet,
             mailbox,
             counters,
+            overload,
             ids: (RandomState::new(), 0),
             unarmed: Vec::new(),
             drained_at_ms: None,
@@ -122,6 +127,7 @@ impl Shard {
     /// One turn; says whether there is more to do at once.
     pub fn turn(&mut self) -> bool {
         let now = clock::now();
+        self.overload.begin(now);
         self.counters.enter(Step::Completions);
         let mut busy = self.complete(now);
         self.make_fault();
@@ -144,6 +150,7 @@ impl Shard {
         self.expire_refusals(now);
         self.keep_accepting(now);
         self.observe_limits(now);
+        self.overload.end(&mut self.hub, &self.connections);
         self.counters.publish(&self.hub);
         self.counters.publish_admission(&self.hub, &self.tally, &self.alerts);
         busy || self.has_mail() || self.hub.has_work(now)
@@ -171,10 +178,15 @@ impl Shard {
         let admission = [self.acceptor.next_ms(), self.lane.next_ms()];
         let others = [self.drained_at_ms, self.parting.until_ms];
         let others = others.into_iter().chain(admission).flatten();
-        if let Some(at_ms) = self.hub.next_ms().into_iter().chain(others).min() {
+        let next = self.hub.next_ms().into_iter().chain(others).min();
+        if let Some(at_ms) = next {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
-        self.ring.collect(0, &mut self.completions)
+        let ready = self.ring.collect(0, &mut self.completions);
+        if !ready && !self.has_mail() {
+            self.overload.sleeps(next);
+        }
+        ready
     }
 
     /// After a drain: every session is gone, or the time is over.

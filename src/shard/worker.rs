@@ -3,6 +3,7 @@
 use super::counters::ShardCounters;
 use super::door::{Door, Doors};
 use super::mailbox::{Mailbox, Message};
+use super::overload::Overload;
 use super::restarts::Restarts;
 use super::step::Step;
 use super::survivor::Survivor;
@@ -30,6 +31,8 @@ pub struct ShardSettings {
     pub core: usize,
     pub hub: HubSettings,
     pub epoch: String,
+    /// Some feed does not wait for the shards: how old its ticks become is the shards' lag.
+    pub has_live_feed: bool,
     /// Connections that wait for their accept, at most.
     pub backlog: usize,
     /// Of all shards, this one's at `index`.
@@ -118,6 +121,7 @@ impl ShardHandle {
                     inlet: inlet.clone(),
                     mailbox,
                     counters,
+                    overload: Overload::new(settings.has_live_feed),
                 };
                 let restarts = Restarts::new(settings.restarts_max, settings.restart_window_ms);
                 let shard = Shard::new(parts);

@@ -137,6 +137,16 @@ impl Decoder {
         self.0.is_none()
     }
 
+    /// At most so many bytes are held for an unfinished frame or message.
+    pub fn heap_bytes(&self) -> usize {
+        let Some(open) = &self.0 else { return 0 };
+        let context = open
+            .context
+            .as_ref()
+            .map(|_| DECODER_BUFFER_BYTES.saturating_add(open.walker.held_bytes_max()));
+        size_of::<Open>() + context.unwrap_or(0)
+    }
+
     /// Decodes `bytes` and hands each complete message to `on`, in order.
     ///
     /// Pongs and the answer to a Close frame are appended to `replies` as complete frames; `on`

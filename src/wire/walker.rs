@@ -86,6 +86,13 @@ impl Walker {
         self.longest_payload
     }
 
+    /// At most so many bytes does a decoder hold: the frame it waits for, whose length it has
+    /// reserved, and the message it joins, whose buffer may have doubled.
+    pub(super) fn held_bytes_max(&self) -> usize {
+        let message = self.message.unwrap_or(0).saturating_mul(2);
+        usize::try_from(self.longest_payload.saturating_add(message)).unwrap_or(usize::MAX)
+    }
+
     fn frame_is_complete(&self) -> bool {
         self.frame.as_ref().is_some_and(|frame| frame.left == 0)
     }

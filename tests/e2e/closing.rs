@@ -104,7 +104,7 @@ fn nobody_holds_up_a_stop() {
     Client::connect(server.address, "/v1/stream").close();
     server.signal(Signal::TERM);
     assert_eq!(server.wait_exit().code(), Some(0), "{}", server.log());
-    let answer = String::from_utf8(half.to_end()).expect("ASCII");
+    let answer = String::from_utf8(half.until_end()).expect("ASCII");
     assert!(
         answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: "),
         "{answer}"

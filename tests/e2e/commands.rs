@@ -2,12 +2,15 @@
 //!
 //! Method: the binary's `subscribe` and `load` as a user runs them; their output, report, code.
 
-use crate::harness::{Server, alone, server::BINARY, wait_for};
+use crate::harness::{PATIENCE, Server, alone, server::BINARY};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
 
 #[test]
 fn subscribe_prints_events_as_they_came() {
@@ -26,41 +29,42 @@ fn subscribe_prints_events_as_they_came() {
     server.stop();
 }
 
-/// Method: the server is stopped and another takes its port; what is printed must go on.
+/// Method: the server is stopped and another takes its port, with a symbol that the first had
+/// not; the client asked for it from the start and must come to print it.
 #[test]
 fn subscribe_comes_back_after_a_restart() {
     let server = Server::start("--drain-seconds 0");
-    let address = server.address.to_string();
-    let url = server.url("/v1/stream");
+    let (address, url) = (server.address.to_string(), server.url("/v1/stream"));
     let mut command = Command::new(BINARY);
-    command.args(["subscribe", &url, "TEST.A", "--json"]).stdout(Stdio::piped());
+    command.args(["subscribe", &url, "TEST.A", "NEW0001", "--json"]).stdout(Stdio::piped());
     let mut client = command.stderr(Stdio::null()).spawn().expect("it runs");
-    let mut lines = BufReader::new(client.stdout.take().expect("it is piped")).lines();
-    lines.next().expect("an event").expect("UTF-8");
-    server.stop();
-    let again = wait_for("the port is free again", || {
-        let mut command = Command::new(BINARY);
-        command.args(["serve", "--listen", &address]);
-        std::net::TcpListener::bind(&address).is_ok().then(|| Server::spawn(command))
-    });
-    // What the first server sent is followed by what the second does, whose numbers begin anew.
-    let mut highest = 0;
-    loop {
-        let line = lines.next().expect("it goes on").expect("UTF-8");
-        let event: Value = serde_json::from_str(&line).expect("one event a line");
-        if event["T"] == "t" {
-            let seq = event["sq"].as_u64().expect("a number");
-            if seq < highest {
-                break;
+    let lines = BufReader::new(client.stdout.take().expect("it is piped")).lines();
+    let (printed, lines) = {
+        let (sender, receiver) = mpsc::channel();
+        (thread::spawn(move || lines.for_each(|line| drop(sender.send(line)))), receiver)
+    };
+    let until = |symbol: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = lines.recv_timeout(left).expect("it goes on").expect("UTF-8");
+            let event: Value = serde_json::from_str(&line).expect("one event a line");
+            if event["T"] == "q" && event["S"] == symbol {
+                return;
             }
-            highest = seq;
-        } else if event["T"] == "success" && highest > 0 {
-            break;
         }
-    }
+    };
+    until("TEST.A");
+    server.stop();
+    let mut command = Command::new(BINARY);
+    let feed = "synthetic:symbols=1,names=NEW,interval_ms=100,burst=10";
+    command.args(["serve", "--listen", &address, "--feed", feed]);
+    let again = Server::spawn(command);
+    until("NEW0001");
     let pid = rustix::process::Pid::from_child(&client);
     rustix::process::kill_process(pid, Signal::TERM).expect("it runs");
     client.wait().expect("it is our child");
+    printed.join().expect("its output has ended");
     again.stop();
 }
 

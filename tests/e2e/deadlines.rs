@@ -13,10 +13,10 @@ use tapecast::wire::client::{Opcode, parse_close};
 fn a_handshake_that_does_not_come_is_ended() {
     let server = Server::start("--handshake-ms 400");
     let mut silent = Raw::connect(server.address);
-    assert_eq!(silent.to_end(), b"", "nothing was asked, so nothing is answered");
+    assert_eq!(silent.until_end(), b"", "nothing was asked, so nothing is answered");
     let mut half = Raw::connect(server.address);
     half.write(&raw::request("/v1/stream").as_bytes()[..60]);
-    half.to_end();
+    half.until_end();
     server.stop();
 }
 

@@ -46,7 +46,7 @@ fn bad_lines_are_counted_and_skipped() {
     let server = replay(&file("bad-lines.ndjson", &bytes), ",speed=max,wait=1");
     let mut client = Client::connect(server.address, "/v1/stream?symbols=A");
     assert_eq!(ids(&mut client, 99), [1, 2, 3, 4, 5, 6, 99], "without a newline at the end too");
-    server.wait_for_log("line 4");
+    server.wait_for_log("line=4");
     server.stop();
 }
 

@@ -46,7 +46,7 @@ fn what_is_no_upgrade_is_answered_in_http() {
     for (request, status, header) in cases() {
         let mut client = Raw::connect(server.address);
         client.write(request.as_bytes());
-        let answer = String::from_utf8(client.to_end()).expect("ASCII");
+        let answer = String::from_utf8(client.until_end()).expect("ASCII");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}\n{answer}");
         assert!(head.lines().any(|line| header.is_empty() || line == header), "{answer}");
@@ -62,7 +62,7 @@ fn an_answer_to_head_has_no_body() {
     let server = Server::start("");
     let mut client = Raw::connect(server.address);
     client.write(b"HEAD /v1/stream HTTP/1.1\r\nHost: a\r\n\r\n");
-    let answer = String::from_utf8(client.to_end()).expect("ASCII");
+    let answer = String::from_utf8(client.until_end()).expect("ASCII");
     assert!(answer.starts_with("HTTP/1.1 426 ") && answer.ends_with("\r\n\r\n"), "{answer}");
     server.stop();
 }

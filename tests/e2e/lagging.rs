@@ -1,9 +1,10 @@
 //! Clients that stop reading while a replay at full speed goes on.
 //!
 //! Method: a thousand clients with `SO_RCVBUF` of 8 KiB, set before they connect, subscribe to
-//! everything and read nothing; every deadline lies beyond the test. Then a few that read
-//! subscribe, and with the last of them the replay begins, with a tape of 4,096 trades. Private
-//! memory of the process and `skmem` of its own sockets are summed up before the replay and after
+//! everything and read nothing; every deadline lies beyond the test. Then a few that read, with
+//! room in the kernel so that they are never the slow ones, subscribe, and with the last of them
+//! the replay begins, with a tape of 4,096 trades. Private memory of the process and `skmem` of
+//! its own sockets are summed up before the replay and after
 //! its end. Then each of the thousand reads, and its stream is held against the file: whole up to
 //! the place where it stopped, a gap, the retained trades, the last quotes.
 
@@ -77,7 +78,7 @@ fn follower(recording: &'static Recording) -> Follower {
 
 /// Reads on one thread and checks on another, so that the check does not slow the reading.
 fn read_everything(server: &Server, recording: &'static Recording) -> thread::JoinHandle<Follower> {
-    let mut client = Raw::connect(server.address);
+    let mut client = Raw::connect_large(server.address);
     client.upgrade("/v1/stream?symbols=*");
     let (pieces, checker) = mpsc::channel();
     let stream = client.stream.try_clone().expect("descriptors are left");

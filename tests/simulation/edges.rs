@@ -3,6 +3,7 @@
 use super::client::Mood;
 use super::run::Run;
 use std::net::{Ipv4Addr, SocketAddr};
+use tapecast::hub::Refused;
 use tapecast::session::{CloseReason, Phase};
 
 impl Run {
@@ -34,7 +35,12 @@ impl Run {
         // A few addresses that count against a limit, though nobody reaches it.
         let address = Ipv4Addr::new(192, 0, 2, client as u8 % 3);
         let peer = SocketAddr::from((address, 4_000 + client as u16));
-        assert_eq!(self.hub.judge(peer.ip(), self.now), Ok(()));
+        match self.hub.judge(peer.ip(), self.now) {
+            Ok(()) => {}
+            // Some seeds have a small budget: then the breaker refuses, and this one comes later.
+            Err(Refused::MemoryPressure) => return,
+            Err(other) => panic!("no limit but memory is near: {other:?}"),
+        }
         let (slot, _) = self.hub.open(peer, self.rng.u64(..), self.now);
         if self.owners.len() <= slot as usize {
             self.owners.resize(slot as usize + 1, 0);

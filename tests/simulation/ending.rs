@@ -4,6 +4,7 @@ use super::act::Act;
 use super::checker::Stage;
 use super::client::Mood;
 use super::run::{NS_PER_MS, Run};
+use tapecast::hub::{Pressure, Used};
 use tapecast::session::Place;
 
 /// Longer than the slowest rate's interval and a handshake together.
@@ -74,6 +75,7 @@ impl Run {
             }
         }
         self.run_out();
+        goodbyes.retain(|client| !self.shed.contains(client));
         for client in goodbyes {
             let end = self.clients[client].farewell;
             assert_eq!(end, Some((Stage::Closed(1000), 0)), "the answer to a Close frame");
@@ -82,9 +84,10 @@ impl Run {
 
     /// The server stops: everyone is told, then closed.
     pub fn drain(&mut self) {
-        let told = self.sound();
+        let mut told = self.sound();
         self.hub.drain(self.rng.u64(..1_000), self.now);
         self.run_out();
+        told.retain(|client| !self.shed.contains(client));
         for client in told {
             let end = self.clients[client].farewell;
             assert_eq!(end, Some((Stage::Closed(1012), 1)), "a shutdown event, then the Close");
@@ -114,6 +117,8 @@ impl Run {
         self.turn();
         assert_eq!(self.hub.next_ms(), None, "a clock runs for nobody");
         self.hub.check();
+        assert_eq!(self.hub.used(), Used::default(), "nobody is there, and something is held");
+        assert_eq!(self.hub.breaker().pressure(), Pressure::Normal);
         let counters = self.hub.counters();
         assert_eq!(counters.opened, counters.closed.iter().sum::<u64>(), "every end is counted");
     }

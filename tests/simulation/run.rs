@@ -3,10 +3,11 @@
 use super::client::Client;
 use super::world::World;
 use fastrand::Rng;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use tapecast::hub::{Effect, Hub, HubSettings};
+use tapecast::hub::{Effect, Hub, HubSettings, MemorySettings};
 use tapecast::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
-use tapecast::session::{Now, Phase};
+use tapecast::session::{CloseReason, Now, Phase};
 
 const STEPS: usize = 90;
 pub const NS_PER_MS: i64 = 1_000_000;
@@ -27,6 +28,8 @@ pub struct Run {
     pub bursts: bool,
     /// Busy: commands, closes and new connections come. At rest: only what ends by itself.
     pub busy: bool,
+    /// Clients of which some connection was closed for want of memory.
+    pub shed: BTreeSet<usize>,
 }
 
 impl Run {
@@ -46,6 +49,11 @@ impl Run {
             frame_bytes: [FRAME_PAYLOAD_BYTES_MIN, FRAME_PAYLOAD_BYTES_MAX][rng.usize(..2)],
             batch_sends: [1, 2, 256][rng.usize(..3)],
             canary,
+            memory: MemorySettings {
+                // At rest eight clients cost 40 KB, and one that is stuck costs 60 KB and more.
+                budget_bytes: [u64::MAX, u64::MAX, 1_000_000, 250_000][rng.usize(..4)],
+                ..MemorySettings::default()
+            },
             fault_injection: true,
             ..HubSettings::default()
         };
@@ -64,6 +72,7 @@ impl Run {
             symbols_max,
             bursts: rng.u8(..4) == 0,
             busy: true,
+            shed: BTreeSet::new(),
             rng,
         }
     }
@@ -104,6 +113,8 @@ impl Run {
     }
 
     fn pass_time(&mut self) {
+        let slot = self.rng.u32(..10);
+        self.hub.sample_socket(slot, self.rng.u64(..60_000));
         let ms = match self.rng.u8(..100) {
             0 => self.rng.u64(..30_000),
             1..4 => self.rng.u64(..2_000),
@@ -134,11 +145,25 @@ impl Run {
         }
         self.hub.timers(self.now);
         self.hub.check();
+        self.note_shed();
         for effect in self.hub.take_effects() {
             self.perform(effect);
         }
         let promised = self.hub.next_ms();
         assert!(promised.is_none_or(|at| at > self.now.ms) || self.hub.has_work(self.now));
+    }
+
+    /// Clients that the hub closed for want of memory owe nothing to their checkers any more.
+    fn note_shed(&mut self) {
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            let Some(connection) = &mut client.connection else { continue };
+            let session = self.hub.session(connection.slot).expect("not released");
+            let (Phase::Closing(reason) | Phase::Ended(reason)) = session.phase else { continue };
+            if reason == CloseReason::Overload {
+                connection.checker.is_lost = true;
+                self.shed.insert(index);
+            }
+        }
     }
 
     fn send(&mut self) {

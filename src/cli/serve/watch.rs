@@ -1,7 +1,7 @@
 //! What the main thread does while the server runs, and while it stops.
 
 use crate::config::Settings;
-use crate::control::{Signals, Woken};
+use crate::control::{LOOK_RUNNING, LOOK_STOPPING, Signals, Woken};
 use crate::panics;
 use crate::server::{Failure, STOP_GRACE_MS, Server};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Waits for a signal and stops the server in order; a second signal, or a failure, ends it.
 pub fn until_stopped(settings: &Settings, signals: &mut Signals, mut server: Server) -> ExitCode {
     let mut clock = Looks::begin();
-    match signals.wait(|| look_after(&mut server, &mut clock, false)) {
+    match signals.wait(LOOK_RUNNING, || look_after(&mut server, &mut clock, false)) {
         Woken::Condition(failure) => return give_up(failure),
         Woken::Signal(name) => tracing::info!(
             "{name}: stopping; {} sessions are closed over {} s",
@@ -20,7 +20,7 @@ pub fn until_stopped(settings: &Settings, signals: &mut Signals, mut server: Ser
     }
     server.drain(settings.drain_ms);
     let overdue = Instant::now() + Duration::from_millis(settings.drain_ms + STOP_GRACE_MS);
-    let end = signals.wait(|| match look_after(&mut server, &mut clock, true) {
+    let end = signals.wait(LOOK_STOPPING, || match look_after(&mut server, &mut clock, true) {
         Some(failure) => Some(Some(failure)),
         None if server.has_ended() => Some(None),
         None => (Instant::now() >= overdue).then_some(Some(Failure::StopOverdue)),

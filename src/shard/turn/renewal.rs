@@ -90,12 +90,13 @@ impl Shard {
         let accepted = self.accepted_meanwhile();
         self.counters.count_restart();
         let hub = self.salvaged_hub(index, now);
-        let Shard { ring, acceptor, doors, inlet, mailbox, counters, .. } = self;
+        let Shard { ring, acceptor, doors, inlet, mailbox, counters, overload, .. } = self;
         // The old ring's descriptor counts, so it goes first.
         drop(ring);
         let ring = SocketRing::new(RingSettings::default(), inlet.bell().fd())?;
         let (listener, backlog) = acceptor.listening();
-        let parts = Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters };
+        let parts =
+            Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, overload };
         let mut shard = Shard::new(parts);
         (shard.ids, shard.parting) = (self.ids, self.parting);
         (shard.tally, shard.alerts) = (self.tally, self.alerts);

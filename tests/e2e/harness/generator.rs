@@ -68,7 +68,17 @@ pub fn lines(events: i64) -> String {
         } else {
             writeln!(
                 text,
-                r#"{{"T":"q","S":"{name}","bx":"{a}","bp":{bid},"bs":{size},"ax":"{b}","ap":{ask},"as":100,"t":"{time}"}}"#
+                concat!(
+                    r#"{{"T":"q","S":"{name}","bx":"{a}","bp":{bid},"bs":{size},"#,
+                    r#""ax":"{b}","ap":{ask},"as":100,"t":"{time}"}}"#
+                ),
+                name = name,
+                a = a,
+                bid = bid,
+                size = size,
+                b = b,
+                ask = ask,
+                time = time
             )
         };
         written.expect("memory takes every byte");

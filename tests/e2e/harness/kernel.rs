@@ -41,8 +41,8 @@ pub struct Sockets {
     pub bytes: u64,
 }
 
-/// From `ss -m` (ss(8)): r, t, f, w, o and bl are in use; rb and tb are limits; d counts drops. t is
-/// the part of w that is on its way, so the larger of both counts.
+/// From `ss -m` (ss(8)): r, t, f, w, o and bl are in use; rb and tb are limits; d counts drops. t
+/// is the part of w that is on its way, so the larger of both counts.
 pub fn sockets(server: &Server) -> Sockets {
     let filter = format!("sport = :{}", server.address.port());
     let output = Command::new("ss")

@@ -9,6 +9,9 @@ use tapecast::wire::client::{Opcode, ServerFrame, next_frame, write_frame};
 /// Larger than any frame that a test waits for.
 const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// The kernel doubles it, and counts its own overhead against it.
+const LARGE_BUFFER_BYTES: usize = 64 * 1024 * 1024;
+
 pub struct Raw {
     pub stream: TcpStream,
     /// Received and not yet taken.
@@ -26,6 +29,19 @@ impl Raw {
         let (domain, kind) = (socket2::Domain::IPV4, socket2::Type::STREAM);
         let socket = socket2::Socket::new(domain, kind, None).expect("descriptors are left");
         socket.set_recv_buffer_size(receive_buffer_bytes).expect("a TCP socket");
+        socket.connect(&address.into()).expect("listening");
+        Raw::new(socket.into())
+    }
+
+    /// With room for a whole recording in the kernel, so that how the machine shares its cores
+    /// out never makes this client a slow one. Without the privilege: what the system allows.
+    pub fn connect_large(address: SocketAddr) -> Raw {
+        let (domain, kind) = (socket2::Domain::IPV4, socket2::Type::STREAM);
+        let socket = socket2::Socket::new(domain, kind, None).expect("descriptors are left");
+        let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force;
+        if forced(&socket, LARGE_BUFFER_BYTES).is_err() {
+            socket.set_recv_buffer_size(LARGE_BUFFER_BYTES).expect("a TCP socket");
+        }
         socket.connect(&address.into()).expect("listening");
         Raw::new(socket.into())
     }
@@ -89,7 +105,7 @@ impl Raw {
     }
 
     /// Everything that comes until the connection ends.
-    pub fn to_end(&mut self) -> Vec<u8> {
+    pub fn until_end(&mut self) -> Vec<u8> {
         while self.read(PATIENCE).unwrap_or(false) {}
         std::mem::take(&mut self.bytes)
     }

@@ -1,0 +1,216 @@
+//! How much memory the control group of this process may use.
+//!
+//! A process is in one group of the memory controller's hierarchy, version 1 or 2 (cgroups(7)).
+//! Every group above it limits it too, so the smallest limit on the way up counts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Beyond this a limit is "none": version 1 says the largest number of whole pages instead of
+/// "max".
+const NONE_BYTES: u64 = 1 << 60;
+
+/// The files of a group that limit its memory. `memory.high` kills nobody, but slows a group down
+/// until it is below, and a shard that is slowed down is late.
+const FILES_V1: [&str; 1] = ["memory.limit_in_bytes"];
+const FILES_V2: [&str; 2] = ["memory.max", "memory.high"];
+
+/// The limit that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupLimit {
+    pub bytes: u64,
+    /// The file that says so.
+    pub file: PathBuf,
+}
+
+/// The smallest limit that applies to this process; `None` where there is none, or no group.
+/// `root` is `/` but in tests.
+pub fn limit(root: &Path) -> Option<GroupLimit> {
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
+    let groups: Vec<Group> = groups.lines().filter_map(Group::parse).collect();
+    let limits = mounts.lines().filter_map(Mount::parse).filter_map(|mount| {
+        let group = groups.iter().find(|group| group.version == mount.version)?;
+        mount.smallest(root, group)
+    });
+    limits.min_by_key(|limit| limit.bytes)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+/// A line of `/proc/self/cgroup`: `hierarchy:controllers:path`.
+struct Group<'a> {
+    version: Version,
+    path: &'a str,
+}
+
+impl<'a> Group<'a> {
+    /// `None` for hierarchies that do not limit memory.
+    fn parse(line: &'a str) -> Option<Group<'a>> {
+        let mut parts = line.splitn(3, ':');
+        let (hierarchy, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        if hierarchy == "0" && controllers.is_empty() {
+            return Some(Group { version: Version::Two, path });
+        }
+        let limits = controllers.split(',').any(|controller| controller == "memory");
+        limits.then_some(Group { version: Version::One, path })
+    }
+}
+
+/// A line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+struct Mount {
+    version: Version,
+    /// The group that is seen at the mount point.
+    top: String,
+    point: String,
+}
+
+impl Mount {
+    /// `None` for what is no hierarchy that may limit memory.
+    fn parse(line: &str) -> Option<Mount> {
+        let (place, kind) = line.split_once(" - ")?;
+        let mut kind = kind.split(' ');
+        let (filesystem, _, options) = (kind.next()?, kind.next()?, kind.next()?);
+        let version = match filesystem {
+            "cgroup2" => Version::Two,
+            "cgroup" if options.split(',').any(|option| option == "memory") => Version::One,
+            _ => return None,
+        };
+        let mut fields = place.split(' ').skip(3);
+        let (top, point) = (fields.next()?, fields.next()?);
+        let plain = |text: &str| text.replace("\\040", " ");
+        Some(Mount { version, top: plain(top), point: plain(point) })
+    }
+
+    fn smallest(&self, root: &Path, group: &Group<'_>) -> Option<GroupLimit> {
+        // A group outside of what is mounted (a container's view) is seen as the top.
+        let below = group.path.strip_prefix(self.top.trim_end_matches('/')).unwrap_or("");
+        let top = root.join(self.point.trim_start_matches('/'));
+        let own = top.join(below.trim_start_matches('/'));
+        let files: &[&str] = match self.version {
+            Version::One => &FILES_V1,
+            Version::Two => &FILES_V2,
+        };
+        let groups = own.ancestors().take_while(|group| group.starts_with(&top));
+        let limits = groups.flat_map(|group| files.iter().map(|file| group.join(file)));
+        limits.filter_map(read_limit).min_by_key(|limit| limit.bytes)
+    }
+}
+
+fn read_limit(file: PathBuf) -> Option<GroupLimit> {
+    let text = fs::read_to_string(&file).ok()?;
+    let bytes = text.trim().parse().ok().filter(|bytes| *bytes < NONE_BYTES)?;
+    Some(GroupLimit { bytes, file })
+}
+
+#[cfg(test)]
+mod tests {
+    //! Method: the files as kernels of both versions show them, under a directory of the test's.
+    //! This covers version 2 also on machines that have version 1 only.
+
+    use super::*;
+
+    struct Files {
+        root: PathBuf,
+    }
+
+    impl Files {
+        fn new(name: &str, files: &[(&str, &str)]) -> Files {
+            let root = std::env::temp_dir().join(format!("tapecast-{name}-{}", std::process::id()));
+            for (path, text) in files {
+                let path = root.join(path);
+                fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
+                fs::write(path, text).expect("a file");
+            }
+            Files { root }
+        }
+
+        fn limit(&self) -> Option<(u64, String)> {
+            let limit = limit(&self.root)?;
+            let file = limit.file.strip_prefix(&self.root).expect("below the root");
+            Some((limit.bytes, file.display().to_string()))
+        }
+    }
+
+    impl Drop for Files {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.root);
+        }
+    }
+
+    const V1_MOUNTS: &str = "\
+24 30 0:22 / /sys rw,nosuid shared:2 - sysfs sysfs rw
+35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory
+36 31 0:33 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
+";
+    const V1_GROUPS: &str = "9:name=systemd:/\n4:memory:/system.slice/tape.service\n0::/\n";
+    const V1_NONE: &str = "9223372036854771712\n";
+
+    #[test]
+    fn version_1_the_groups_own_limit_counts_or_one_above_it() {
+        let own = "sys/fs/cgroup/memory/system.slice/tape.service/memory.limit_in_bytes";
+        let slice = "sys/fs/cgroup/memory/system.slice/memory.limit_in_bytes";
+        let mut files = vec![
+            ("proc/self/mountinfo", V1_MOUNTS),
+            ("proc/self/cgroup", V1_GROUPS),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", V1_NONE),
+            (slice, "2147483648\n"),
+            (own, "536870912\n"),
+        ];
+        let found = Files::new("v1-own", &files).limit();
+        assert_eq!(found, Some((536_870_912, own.to_string())));
+        files[4].1 = V1_NONE;
+        let found = Files::new("v1-above", &files).limit();
+        assert_eq!(found, Some((2_147_483_648, slice.to_string())));
+        files[3].1 = V1_NONE;
+        assert_eq!(Files::new("v1-none", &files).limit(), None);
+    }
+
+    const V2_MOUNTS: &str = "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n";
+
+    #[test]
+    fn version_2_max_and_high_count_and_max_as_a_word_is_none() {
+        let high = "sys/fs/cgroup/system.slice/tape.service/memory.high";
+        let max = "sys/fs/cgroup/system.slice/tape.service/memory.max";
+        let mut files = vec![
+            ("proc/self/mountinfo", V2_MOUNTS),
+            ("proc/self/cgroup", "0::/system.slice/tape.service\n"),
+            ("sys/fs/cgroup/system.slice/memory.max", "max\n"),
+            (max, "1073741824\n"),
+            (high, "max\n"),
+        ];
+        let found = Files::new("v2-max", &files).limit();
+        assert_eq!(found, Some((1_073_741_824, max.to_string())));
+        files[4].1 = "805306368\n";
+        let found = Files::new("v2-high", &files).limit();
+        assert_eq!(found, Some((805_306_368, high.to_string())));
+    }
+
+    /// A container of version 1 without a namespace of groups: the path is the host's, and what
+    /// is mounted is the group itself.
+    #[test]
+    fn in_a_container_the_mounted_group_is_the_processs_own() {
+        let mounts = "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
+        for path in ["/docker/abc", "/elsewhere"] {
+            let group = format!("4:memory:{path}\n");
+            let files = Files::new(
+                "container",
+                &[
+                    ("proc/self/mountinfo", mounts),
+                    ("proc/self/cgroup", &group),
+                    ("sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n"),
+                ],
+            );
+            assert_eq!(files.limit().map(|limit| limit.0), Some(268_435_456), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_groups_has_no_limit() {
+        assert_eq!(Files::new("none", &[("proc/self/cgroup", "")]).limit(), None);
+    }
+}
