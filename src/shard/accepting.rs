@@ -5,6 +5,7 @@
 //! the lane of refusals is full, or the shard has no descriptor left, none is armed: what waits in
 //! the backlog waits there, and nothing spins.
 
+use super::door::Visitor;
 use super::gather::Gather;
 use super::socket;
 use super::turn::Shard;
@@ -178,13 +179,13 @@ impl Shard {
         self.acceptor.multishot = Multishot::Off;
     }
 
-    /// Sockets that other shards had no room for. They are not handed on again.
+    /// Sockets that other shards had no room for.
     pub(super) fn take_handed(&mut self, now: Now) {
-        while let Some(fd) = self.doors.take() {
+        while let Some(visitor) = self.doors.take() {
             self.tally.handed_in += 1;
             match self.acceptor.ended {
-                true => self.refuse(fd, Refused::Restart, now),
-                false => self.admit(fd, false, now),
+                true => self.refuse(visitor.fd, Refused::Restart, now),
+                false => self.admit(visitor, now),
             }
         }
     }
@@ -194,7 +195,7 @@ impl Shard {
             return self.refuse(fd, Refused::Restart, now);
         }
         if self.acceptor.has_spare() {
-            return self.admit(fd, true, now);
+            return self.admit(Visitor::new(fd), now);
         }
         // This connection has the descriptor that was given up for it: it is told, and closed.
         self.refuse(fd, Refused::DescriptorsOut, now);
@@ -205,22 +206,22 @@ impl Shard {
     }
 
     /// Makes a session of a connection, or passes it on, or refuses it.
-    fn admit(&mut self, fd: OwnedFd, may_hand_on: bool, now: Now) {
+    fn admit(&mut self, visitor: Visitor, now: Now) {
         let refused = match self.hub.closed_to_all() {
             Some(refused) => refused,
             None => {
-                let Some(peer) = socket::peer_address(fd.as_fd()) else { return };
+                let Some(peer) = socket::peer_address(visitor.fd.as_fd()) else { return };
                 match self.hub.judge(peer.ip(), now) {
-                    Ok(()) => return self.open(fd, peer, now),
+                    Ok(()) => return self.open(visitor.fd, peer, now),
                     Err(refused) => refused,
                 }
             }
         };
         let is_local = matches!(refused, Refused::SessionsFull | Refused::AddressFull);
-        if !(may_hand_on && is_local) {
-            return self.refuse(fd, refused, now);
+        if !is_local {
+            return self.refuse(visitor.fd, refused, now);
         }
-        match self.doors.hand_on(fd) {
+        match self.doors.hand_on(visitor) {
             Ok(()) => self.tally.handed_on += 1,
             Err(fd) => self.refuse(fd, refused, now),
         }
