@@ -80,6 +80,7 @@ impl Settings {
             ("ping-ms", hub.ping_ms, 100, 86_400_000),
             ("pong-ms", hub.pong_ms, 100, 86_400_000),
             ("write-stall-ms", hub.write_stall_ms, 100, 86_400_000),
+            ("intake-bytes-per-second", hub.intake_bytes_per_second.into(), 1024, 1 << 30),
             ("close-ms", hub.close_ms, 100, 600_000),
             ("drain-seconds", self.drain_ms / 1000, 0, 86_400),
             ("lag-refuse-ms", hub.lag.refuse_ms, 0, 60_000),

@@ -61,7 +61,7 @@
 //!    `tapecast load` checks every stream that it opens.
 //! 8. After a Close frame no byte is sent: `tests/simulation`, `tests/conformance` (replies).
 //! 9. Every accepted socket is released exactly once; after the last one leaves, all budgets are
-//!    back at zero: `tests/simulation`, `tests/ring_leaks.rs`.
+//!    back at zero: `tests/simulation`, `tests/overload`, `tests/ring_leaks.rs`.
 //!
 //! # What is absent on purpose
 //! No queue of messages per client: who is behind has a bitset and a cursor. No `Arc` of a

@@ -44,6 +44,10 @@ pub const UPGRADE_HEADERS_MAX: usize = 64;
 /// Three lists of 10,000 symbols of ordinary length fit.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;
 
+/// Frames of one fragmented message: a message of empty fragments would never come over a limit of
+/// bytes. Enough for the largest message in pieces of 64 bytes, as conformance suites send it.
+pub const FRAGMENTS_MAX: u32 = 20_000;
+
 /// One message on `/echo`, in bytes.
 pub const ECHO_BYTES_MAX: usize = 1024 * 1024;
 
@@ -106,6 +110,9 @@ pub const PERSONAL_ECHO_BYTES_MAX: usize = 4 * ECHO_BYTES_MAX;
 /// symbol at its start fits the burst.
 pub const COMMANDS_PER_SECOND: u32 = 50;
 pub const COMMANDS_BURST: u32 = 500;
+
+/// Bytes of one client that are taken in at once, beyond its rate: two of the largest commands.
+pub const INTAKE_BURST_BYTES: i32 = 2 * COMMAND_BYTES_MAX as i32;
 
 /// Refused or unreadable commands, less the good ones since, that end a session with 1008.
 pub const STRIKES_MAX: u16 = 50;
@@ -172,6 +179,8 @@ const _: () = assert!(
 );
 const _: () =
     assert!(ECHO_BYTES_MAX > COMMAND_BYTES_MAX, "echo is the one place for large messages");
+const _: () =
+    assert!(ECHO_BYTES_MAX / 64 < FRAGMENTS_MAX as usize, "pieces of 64 bytes are allowed");
 const _: () = assert!(
     SENDS_PER_CHUNK <= RING_ENTRIES as usize && RING_ENTRIES * 2 <= RING_COMPLETIONS,
     "a chunk is submitted at once, and what is submitted at once must find room to complete"

@@ -2,6 +2,7 @@
 
 mod admission;
 mod boundaries;
+mod intake;
 mod overload;
 mod summary;
 mod watch;
@@ -13,6 +14,7 @@ use crate::panics;
 use crate::server::{Server, StartError};
 use admission::AdmissionArgs;
 use boundaries::BoundaryArgs;
+use intake::IntakeArgs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -66,6 +68,8 @@ pub struct ServeArgs {
     pub boundaries: BoundaryArgs,
     #[command(flatten)]
     pub overload: OverloadArgs,
+    #[command(flatten)]
+    pub intake: IntakeArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -142,6 +146,7 @@ impl ServeArgs {
             close_ms: self.deadlines.close_ms,
             echo: self.echo,
             lag: self.overload.lag(),
+            intake_bytes_per_second: self.intake.intake_bytes_per_second,
             fault_injection: self.boundaries.fault_injection,
             ..HubSettings::default()
         };

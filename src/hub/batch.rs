@@ -61,6 +61,10 @@ pub enum Effect {
     SendRest { slot: u32 },
     /// Shut our side of the connection: everything is sent.
     Shut { slot: u32 },
+    /// Do not receive, since it sends too fast; bytes that have come are still given to the hub.
+    Pause { slot: u32 },
+    /// Receive again.
+    Resume { slot: u32 },
     /// Cancel what is under way, close the descriptor, then call `Hub::release`.
     Drop { slot: u32, abort: bool },
 }

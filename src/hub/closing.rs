@@ -9,7 +9,7 @@ use super::cohort::APART;
 use super::{Effect, Hub};
 use crate::limits::COMMANDS_BURST;
 use crate::session::close_reason::Farewell;
-use crate::session::{Bucket, CloseReason, Deadlines, Now, Phase, Place, Session};
+use crate::session::{Bucket, CloseReason, Deadlines, Intake, Now, Phase, Place, Session};
 use crate::wire::{Decoder, Format, Rate, Refusal, event, frame};
 use std::net::SocketAddr;
 
@@ -22,6 +22,7 @@ impl Hub {
             pinged_at_ms: 0,
             heartbeat_at_ms: u64::MAX,
             close_at_ms: u64::MAX,
+            resume_at_ms: u64::MAX,
             armed_at_ms: u64::MAX,
         };
         let slot = self.sessions.insert(|_, generation| Session {
@@ -36,6 +37,7 @@ impl Hub {
             deadlines,
             items: 0,
             commands: Bucket::full(COMMANDS_BURST, now.ms),
+            intake: Intake::new(now.ms),
             heartbeat_ms: 0,
             rate: Rate::OFF,
             format: Format::default(),
@@ -126,6 +128,8 @@ impl Hub {
             }
             Farewell::Close(code) => frame::write_close(code, detail, session.personal()),
         }
+        // Who still sends can read its Close only when what it sends is taken.
+        self.receive_again(slot);
         self.enqueue(slot);
         self.arm(slot, now);
     }

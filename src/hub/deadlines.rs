@@ -8,6 +8,10 @@ use crate::wire::{event, frame};
 /// one wake-up of the shard.
 const PING_STEP_MS: u64 = 1_000;
 
+/// Deadlines of handshakes likewise: each client's first timer is this one, mostly long after its
+/// upgrade has come, and those of many who connect at once would else wake the shard every ms.
+const HANDSHAKE_STEP_MS: u64 = 250;
+
 /// Longest that a drained session's Close waits for a flush.
 const DRAIN_WAIT_MS: u64 = 100;
 
@@ -53,6 +57,10 @@ impl Hub {
     }
 
     fn look_at(&mut self, slot: u32, now: Now) {
+        let Some(session) = self.sessions.at(slot) else { return };
+        if session.deadlines.resume_at_ms <= now.ms {
+            self.receive_again(slot);
+        }
         let Some(session) = self.sessions.at(slot) else { return };
         let (settings, deadlines) = (&self.settings, session.deadlines);
         match session.phase {
@@ -134,7 +142,10 @@ impl Hub {
 pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubSettings) -> u64 {
     let deadlines = &session.deadlines;
     match session.phase {
-        Phase::Upgrading(_) => deadlines.opened_at_ms + settings.handshake_ms,
+        Phase::Upgrading(_) => {
+            let at_ms = deadlines.opened_at_ms + settings.handshake_ms;
+            at_ms.next_multiple_of(HANDSHAKE_STEP_MS)
+        }
         Phase::Closing(_) | Phase::Lingering(_) => deadlines.close_at_ms,
         Phase::Ended(_) => u64::MAX,
         Phase::Streaming | Phase::Echoing => {
@@ -146,7 +157,8 @@ pub(super) fn next_deadline(session: &Session, slot: u32, settings: &super::HubS
             };
             let stall = stalls_at_ms(session, settings).unwrap_or(u64::MAX);
             let drain = if session.draining { deadlines.close_at_ms } else { u64::MAX };
-            life.min(stall).min(drain).min(deadlines.heartbeat_at_ms)
+            let others = drain.min(deadlines.heartbeat_at_ms).min(deadlines.resume_at_ms);
+            life.min(stall).min(others)
         }
     }
 }

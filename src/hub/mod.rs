@@ -85,6 +85,8 @@ pub struct Counters {
     pub flushes: u64,
     pub commands: u64,
     pub commands_refused: u64,
+    /// Times that a client was not read from for a while, because it sent too fast.
+    pub intake_pauses: u64,
     pub opened: u64,
     pub upgraded: u64,
     /// Closed for want of memory; `closed` has them too, as `overload`.

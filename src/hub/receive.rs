@@ -1,6 +1,6 @@
 //! Bytes from a client: first its upgrade, then its frames.
 
-use super::Hub;
+use super::{Effect, Hub};
 use crate::limits::{
     COMMAND_BYTES_MAX, ECHO_BYTES_MAX, PERSONAL_BYTES_MAX, PERSONAL_ECHO_BYTES_MAX,
 };
@@ -28,6 +28,29 @@ impl Hub {
             Phase::Closing(_) | Phase::Lingering(_) | Phase::Ended(_) => {}
         }
         self.account(slot);
+        self.meter(slot, bytes.len(), now);
+    }
+
+    /// Pauses the receive of a session that sends too fast. Nothing is lost: its own socket and
+    /// then its sender wait. What comes before the upgrade is bounded by the upgrade's limit.
+    fn meter(&mut self, slot: u32, bytes: usize, now: Now) {
+        let per_second = self.settings.intake_bytes_per_second;
+        let Some(session) = self.sessions.at_mut(slot).filter(|s| s.is_streaming()) else { return };
+        let Some(pause_ms) = session.intake.take(bytes, per_second, now.ms) else { return };
+        if session.deadlines.resume_at_ms == u64::MAX {
+            session.deadlines.resume_at_ms = now.ms + pause_ms;
+            self.counters.intake_pauses += 1;
+            self.effects.push(Effect::Pause { slot });
+            self.arm(slot, now);
+        }
+    }
+
+    /// Receives again, where that was paused.
+    pub(super) fn receive_again(&mut self, slot: u32) {
+        let Some(session) = self.sessions.at_mut(slot) else { return };
+        if mem::replace(&mut session.deadlines.resume_at_ms, u64::MAX) != u64::MAX {
+            self.effects.push(Effect::Resume { slot });
+        }
     }
 
     fn receive_upgrade(&mut self, slot: u32, mut held: Vec<u8>, bytes: &[u8], now: Now) {

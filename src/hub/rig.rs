@@ -68,6 +68,7 @@ impl Rig {
             match effect {
                 Effect::Shut { slot } => self.shut.push(slot),
                 Effect::Drop { slot, .. } => drop(self.hub.release(slot)),
+                Effect::Pause { .. } | Effect::Resume { .. } => {}
                 Effect::SendRest { .. } => unreachable!("sockets take everything"),
             }
         }

@@ -22,6 +22,8 @@ pub struct HubSettings {
     pub retry_ms: u64,
     pub jitter_ms: u64,
     pub session_symbols_max: usize,
+    /// Of one client, after `INTAKE_BURST_BYTES`. `/echo` has no limit.
+    pub intake_bytes_per_second: u32,
     pub echo: bool,
     pub memory: MemorySettings,
     pub lag: LagSettings,
@@ -61,6 +63,9 @@ impl Default for HubSettings {
             retry_ms: 1_000,
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
+            // Fifty commands of a page a second are 10 KB. This is a core's thousandth where the
+            // bytes are tiny frames (20,000 of them), and its hundredth where they are symbols.
+            intake_bytes_per_second: 128 * 1024,
             echo: false,
             memory: MemorySettings::default(),
             lag: LagSettings::default(),

@@ -224,3 +224,30 @@ fn a_long_way_along_the_tape_is_gone_in_steps() {
     assert!(matches!(&sent[..], [(_, bytes)] if count(bytes, b"\"T\":\"t\"") == 1));
     assert_eq!((bench.hub.lagging(), bench.hub.has_work(bench.now)), (0, false));
 }
+
+/// Method: pings as fast as they come, until the burst is used up; then time.
+#[test]
+fn who_sends_too_fast_is_paused_and_its_close_still_reaches_it() {
+    let mut bench = Bench::new(HubSettings::default());
+    let slot = bench.connect("ts=ns");
+    let pong = [0x8a, 0x80, 1, 2, 3, 4].repeat(1000);
+    let mut pauses = 0;
+    for _ in 0..200 {
+        bench.hub.receive(slot, &pong, bench.now);
+        let effects = bench.hub.take_effects();
+        pauses += effects.iter().filter(|e| **e == Effect::Pause { slot }).count();
+    }
+    assert_eq!((pauses, bench.hub.counters().intake_pauses), (1, 1));
+    let resumed = |bench: &mut Bench| {
+        bench.hub.timers(bench.now);
+        bench.hub.take_effects().contains(&Effect::Resume { slot })
+    };
+    assert!(!resumed(&mut bench));
+    bench.now.ms = bench.hub.next_ms().expect("a deadline");
+    assert!(resumed(&mut bench));
+    // What it owes beyond the first pause is still owed.
+    bench.hub.receive(slot, &pong, bench.now);
+    assert!(bench.hub.take_effects().contains(&Effect::Pause { slot }));
+    bench.hub.end(slot, CloseReason::Abuse, bench.now);
+    assert!(bench.hub.take_effects().contains(&Effect::Resume { slot }));
+}

@@ -7,6 +7,7 @@
 pub mod bits;
 pub mod bucket;
 pub mod close_reason;
+pub mod intake;
 pub mod lag;
 pub mod outgoing;
 pub mod state;
@@ -14,6 +15,7 @@ pub mod state;
 pub use bits::Bits;
 pub use bucket::Bucket;
 pub use close_reason::CloseReason;
+pub use intake::Intake;
 pub use lag::{Floors, Lag};
 pub use outgoing::Outgoing;
 pub use state::{Deadlines, Phase, Place, Session};

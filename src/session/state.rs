@@ -1,6 +1,6 @@
 //! The state of one session.
 
-use super::{Bucket, CloseReason, Lag, Outgoing};
+use super::{Bucket, CloseReason, Intake, Lag, Outgoing};
 use crate::wire::{Decoder, Format, Rate};
 use std::net::SocketAddr;
 
@@ -43,6 +43,8 @@ pub struct Deadlines {
     pub heartbeat_at_ms: u64,
     /// When a session that is closing is cut, or one that is drained is closed.
     pub close_at_ms: u64,
+    /// Until when nothing is read from it, because it sent too fast; `u64::MAX`: it is read from.
+    pub resume_at_ms: u64,
     /// When the timing wheel looks at this session next.
     pub armed_at_ms: u64,
 }
@@ -64,6 +66,7 @@ pub struct Session {
     /// Items put into frames for it, beside those of its cohort's flushes while in step.
     pub items: u64,
     pub commands: Bucket,
+    pub intake: Intake,
     pub heartbeat_ms: u32,
     pub rate: Rate,
     pub format: Format,
@@ -80,9 +83,19 @@ pub struct Session {
     pub peer_ended: bool,
 }
 
-const _: () = assert!(size_of::<Session>() <= 264, "an idle client must stay cheap");
+const _: () = assert!(size_of::<Session>() <= 280, "an idle client must stay cheap");
 
 impl Session {
+    /// Why it ends, once it does.
+    pub fn reason(&self) -> Option<CloseReason> {
+        match self.phase {
+            Phase::Closing(reason) | Phase::Lingering(reason) | Phase::Ended(reason) => {
+                Some(reason)
+            }
+            Phase::Upgrading(_) | Phase::Streaming | Phase::Echoing => None,
+        }
+    }
+
     pub fn is_streaming(&self) -> bool {
         self.phase == Phase::Streaming
     }

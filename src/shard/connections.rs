@@ -12,6 +12,10 @@ pub(super) struct Connection {
     pub receiving: bool,
     /// A `send_rest` is under way.
     pub sending: bool,
+    /// It sends too fast: no receive is to be armed.
+    pub paused: bool,
+    /// It was so before, and that has been logged.
+    pub slowed: bool,
     /// The hub has let it go; `true` for a reset.
     pub dropping: Option<bool>,
 }
@@ -28,8 +32,15 @@ impl Connections {
         if at >= self.slots.len() {
             self.slots.resize_with(at + 1, || None);
         }
-        let (receiving, sending, dropping) = (false, false, None);
-        let connection = Connection { fd, generation, receiving, sending, dropping };
+        let connection = Connection {
+            fd,
+            generation,
+            receiving: false,
+            sending: false,
+            paused: false,
+            slowed: false,
+            dropping: None,
+        };
         let before = self.slots[at].replace(connection);
         assert!(before.is_none(), "the hub gives a slot out once until it is released");
         Token { slot, generation }

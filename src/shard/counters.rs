@@ -29,6 +29,7 @@ struct Published {
     restarts: AtomicU64,
     /// A [`Step`].
     step: AtomicU8,
+    intake_pauses: AtomicU64,
     opened: AtomicU64,
     overload: OverloadGauges,
     closed: [AtomicU64; CloseReason::ALL.len()],
@@ -53,6 +54,7 @@ impl ShardCounters {
         set(&line.items_out, counters.items_out);
         set(&line.opened, counters.opened);
         line.overload.publish(hub);
+        set(&line.intake_pauses, counters.intake_pauses);
         set(&line.turns, line.turns.load(Ordering::Relaxed) + 1);
         for (to, value) in line.closed.iter().zip(counters.closed) {
             set(to, value);
@@ -138,6 +140,11 @@ impl ShardCounters {
     /// Sessions that hold a subscription.
     pub fn subscribed(&self) -> u64 {
         self.line.subscribed.load(Ordering::Relaxed)
+    }
+
+    /// Times that a client was not read from for a while, because it sent too fast.
+    pub fn intake_pauses(&self) -> u64 {
+        self.line.intake_pauses.load(Ordering::Relaxed)
     }
 
     pub fn opened(&self) -> u64 {

@@ -14,7 +14,7 @@ use super::{Completion, End, SendNow, SocketRing, Token, clock, socket};
 use crate::feed::Inlet;
 use crate::hub::{Alerts, Effect, Hub};
 use crate::market::Tick;
-use crate::session::Now;
+use crate::session::{CloseReason, Now};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 mod boundary;
+mod intake;
 mod renewal;
 
 /// Completions dispatched at a stretch: at some 2 us each, a millisecond.
@@ -261,8 +262,8 @@ impl Shard {
         let Some(connection) = self.connections.find(token) else { return };
         connection.receiving = false;
         match end {
-            End::NoBuffers => self.unarmed.push(token),
-            End::Cancelled => {}
+            // A cancel is a pause, which may be over, or the end, after which none is armed.
+            End::NoBuffers | End::Cancelled => self.unarmed.push(token),
             End::Eof => self.hub.receive_ended(token.slot, 0, now),
             End::Failed(errno) => self.hub.receive_ended(token.slot, errno, now),
         }
@@ -288,6 +289,7 @@ impl Shard {
     fn arm_receive(&mut self, token: Token) {
         if let Some(connection) = self.connections.find(token)
             && !connection.receiving
+            && !connection.paused
             && connection.dropping.is_none()
         {
             connection.receiving = true;
@@ -321,6 +323,8 @@ impl Shard {
                         socket::shutdown_write(connection.fd.as_fd());
                     }
                 }
+                Effect::Pause { slot } => self.pause_receive(slot),
+                Effect::Resume { slot } => self.resume_receive(slot),
                 Effect::Drop { slot, abort } => self.drop_connection(slot, abort),
             }
         }
@@ -364,7 +368,7 @@ impl Shard {
             tracing::debug!(
                 session = format_args!("{:016x}", session.id),
                 peer = %session.peer,
-                phase = ?session.phase,
+                reason = session.reason().map_or("none", CloseReason::word),
                 "session ended"
             );
         }

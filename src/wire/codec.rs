@@ -8,7 +8,7 @@
 //! Whether one is, and whether headers keep the rules, says the `Walker`.
 
 use super::walker::Walker;
-use crate::limits::{DECODER_BUFFER_BYTES, DECODER_SPARES_MAX, PONGS_PER_READ_MAX};
+use crate::limits::{DECODER_BUFFER_BYTES, DECODER_SPARES_MAX, FRAGMENTS_MAX, PONGS_PER_READ_MAX};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -58,6 +58,8 @@ pub enum DecodeError {
     Utf8,
     #[error("a message is over {bytes_max} bytes; send it in parts")]
     TooLarge { bytes_max: u64 },
+    #[error("a message has more than {FRAGMENTS_MAX} fragments; send it in larger ones")]
+    TooManyFragments,
     #[error("a frame breaks the WebSocket protocol")]
     Other,
 }
@@ -67,7 +69,7 @@ impl DecodeError {
     pub fn close_code(self) -> u16 {
         match self {
             DecodeError::Utf8 => 1007,
-            DecodeError::TooLarge { .. } => 1009,
+            DecodeError::TooLarge { .. } | DecodeError::TooManyFragments => 1009,
             _ => 1002,
         }
     }

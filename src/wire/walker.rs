@@ -5,6 +5,7 @@
 //! its last byte arrives (RFC 6455, section 7.1.7: fail as soon as it is known).
 
 use super::codec::DecodeError;
+use crate::limits::FRAGMENTS_MAX;
 use std::io::Cursor;
 use tungstenite::protocol::frame::{
     FrameHeader,
@@ -24,6 +25,8 @@ pub(super) struct Walker {
     frame: Option<Unfinished>,
     /// Payload bytes so far of the data message whose last frame has not ended.
     message: Option<u64>,
+    /// Data frames of that message so far.
+    fragments: u32,
     /// A Close frame has ended: nothing that follows counts (RFC 6455, section 5.5.1).
     closed: bool,
     longest_payload: u64,
@@ -153,6 +156,10 @@ impl Walker {
         length: u64,
         message_max: u64,
     ) -> Result<Kind, DecodeError> {
+        self.fragments = if self.message.is_some() { self.fragments + 1 } else { 1 };
+        if self.fragments > FRAGMENTS_MAX {
+            return Err(DecodeError::TooManyFragments);
+        }
         let before = match (data, self.message) {
             (Data::Continue, None) => return Err(DecodeError::NothingToContinue),
             (Data::Continue, Some(bytes)) => bytes,

@@ -1,7 +1,7 @@
 //! RFC 6455, sections 5 and 7: framing, fragmentation, control frames, closing.
 
 use crate::{Transcript, check, decode, frame, header};
-use tapecast::limits::{COMMAND_BYTES_MAX, ECHO_BYTES_MAX};
+use tapecast::limits::{COMMAND_BYTES_MAX, ECHO_BYTES_MAX, FRAGMENTS_MAX};
 
 /// Name, input, words, replies.
 type Row = (&'static str, Vec<u8>, &'static [&'static str], &'static [u8]);
@@ -190,6 +190,15 @@ fn messages_over_the_limit() {
     assert_eq!(decode([&fits[..]], COMMAND_BYTES_MAX).events, ["text of 262144"]);
     let fits = frame(0x82, &vec![0; ECHO_BYTES_MAX]);
     assert_eq!(decode(fits.chunks(1000), ECHO_BYTES_MAX).events, ["binary of 1048576"]);
+}
+
+#[test]
+fn fragments_over_the_limit() {
+    let more = |count: u32| frame(0x00, b"").repeat(count as usize);
+    let fits = [frame(0x01, b"a"), more(FRAGMENTS_MAX - 2), frame(0x80, b"b")].concat();
+    assert_eq!(decode([&fits[..], &fits[..]], COMMAND_BYTES_MAX).events, ["text ab"; 2]);
+    let over = [frame(0x01, b"a"), more(FRAGMENTS_MAX)].concat();
+    assert_eq!(decode([&over[..]], COMMAND_BYTES_MAX).events, ["error 1009"]);
 }
 
 #[test]

@@ -192,8 +192,11 @@ impl Run {
     }
 
     fn perform(&mut self, effect: Effect) {
-        let (Effect::SendRest { slot } | Effect::Shut { slot } | Effect::Drop { slot, .. }) =
-            effect;
+        let (Effect::SendRest { slot }
+        | Effect::Shut { slot }
+        | Effect::Pause { slot }
+        | Effect::Resume { slot }
+        | Effect::Drop { slot, .. }) = effect;
         let client = &mut self.clients[self.owners[slot as usize]];
         let connection = client.connection.as_mut().expect("a slot has its client");
         match effect {
@@ -202,6 +205,8 @@ impl Run {
                 connection.rest = Some(self.hub.rest(slot));
             }
             Effect::Shut { .. } => connection.shut = true,
+            // What has been received already may come all the same, so here everything does.
+            Effect::Pause { .. } | Effect::Resume { .. } => {}
             Effect::Drop { abort, .. } => {
                 let is_cut = !self.hub.rest(slot).is_empty();
                 assert!(abort || !is_cut, "an orderly end in the middle of a frame");

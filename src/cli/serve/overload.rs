@@ -8,8 +8,9 @@ use std::io::{self, Write};
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Overload")]
 pub struct OverloadArgs {
-    /// Memory of the whole server, its clients' sockets included, for example 512M or 4G [default:
-    /// 80 % of the control group's limit, or of what the machine has]
+    /// Memory of the whole server, its clients' sockets included, for example 512M or 4G
+    ///
+    /// [default: 80 % of the control group's limit, or of what the machine has]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub memory_budget: Option<u64>,
     /// Lag (p99 over some seconds) above which a shard refuses new connections; 0 turns it off

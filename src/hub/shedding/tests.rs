@@ -107,6 +107,7 @@ impl Stage {
                     }
                     self.hub.release(slot);
                 }
+                Effect::Pause { .. } | Effect::Resume { .. } => {}
             }
         }
     }
