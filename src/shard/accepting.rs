@@ -5,13 +5,15 @@
 //! the lane of refusals is full, or the shard has no descriptor left, none is armed: what waits in
 //! the backlog waits there, and nothing spins.
 
+use super::door::Visitor;
+use super::gather::Gather;
 use super::socket;
 use super::turn::Shard;
 use crate::hub::Refused;
 use crate::limits::SINGLE_ACCEPTS_MAX;
 use crate::session::Now;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 /// How long accepting pauses after the system was out of descriptors or memory.
 const PAUSE_MS: u64 = 100;
@@ -30,6 +32,7 @@ pub(super) struct Acceptor {
     /// Accepts that are armed one by one.
     singles: usize,
     paused_until_ms: Option<u64>,
+    gather: Gather,
     /// The server stops.
     ended: bool,
     /// Held to be given up: where no descriptor is left, it is what a client is told with.
@@ -53,6 +56,7 @@ impl Acceptor {
             multishot: Multishot::Off,
             singles: 0,
             paused_until_ms: None,
+            gather: Gather::default(),
             ended: false,
             spare: spare(),
             spare_answers_left: SPARE_ANSWERS_MAX,
@@ -69,7 +73,26 @@ impl Acceptor {
     }
 
     pub fn next_ms(&self) -> Option<u64> {
-        self.paused_until_ms
+        self.paused_until_ms.into_iter().chain(self.gather.next_ms()).min()
+    }
+
+    pub fn note_refusal(&mut self, now_ms: u64) {
+        self.gather.note(now_ms);
+    }
+
+    /// Accepts to be armed one by one.
+    fn singles_wanted(&self, is_closed: bool) -> usize {
+        match (&self.spare, is_closed) {
+            (None, _) => 1,
+            (Some(_), false) => SINGLE_ACCEPTS_MAX,
+            // As many as complete at once, or one that wakes the shard: each of those that stayed
+            // armed would wake it for one client.
+            (Some(_), true) => {
+                // SAFETY: the listener belongs to the process and outlives its shards.
+                let listener = unsafe { BorrowedFd::borrow_raw(self.listener) };
+                socket::backlog_length(listener).clamp(1, SINGLE_ACCEPTS_MAX)
+            }
+        }
     }
 
     /// Whether a descriptor is there, or can be had again.
@@ -96,7 +119,8 @@ impl Shard {
             self.acceptor.paused_until_ms = None;
             self.acceptor.spare_answers_left = SPARE_ANSWERS_MAX;
         }
-        if self.acceptor.ended || self.acceptor.paused_until_ms.is_some() {
+        let is_waiting = self.acceptor.gather.is_waiting(now.ms);
+        if self.acceptor.ended || self.acceptor.paused_until_ms.is_some() || is_waiting {
             return;
         }
         if self.descriptors_left() == 0 {
@@ -117,8 +141,11 @@ impl Shard {
                 self.ring.accept(acceptor.listener);
             }
             Multishot::Off => {
-                let most = if acceptor.spare.is_some() { SINGLE_ACCEPTS_MAX } else { 1 };
-                for _ in acceptor.singles..descriptors.min(refusals).min(most) {
+                if acceptor.singles > 0 && room == 0 {
+                    return; // one that waits is enough
+                }
+                let wanted = acceptor.singles_wanted(room == 0);
+                for _ in acceptor.singles..descriptors.min(refusals).min(wanted) {
                     acceptor.singles += 1;
                     self.ring.accept_one(acceptor.listener);
                 }
@@ -152,13 +179,13 @@ impl Shard {
         self.acceptor.multishot = Multishot::Off;
     }
 
-    /// Sockets that other shards had no room for. They are not handed on again.
+    /// Sockets that other shards had no room for.
     pub(super) fn take_handed(&mut self, now: Now) {
-        while let Some(fd) = self.doors.take() {
+        while let Some(visitor) = self.doors.take() {
             self.tally.handed_in += 1;
             match self.acceptor.ended {
-                true => self.refuse(fd, Refused::Restart, now),
-                false => self.admit(fd, false, now),
+                true => self.refuse(visitor.fd, Refused::Restart, now),
+                false => self.admit(visitor, now),
             }
         }
     }
@@ -168,7 +195,7 @@ impl Shard {
             return self.refuse(fd, Refused::Restart, now);
         }
         if self.acceptor.has_spare() {
-            return self.admit(fd, true, now);
+            return self.admit(Visitor::new(fd), now);
         }
         // This connection has the descriptor that was given up for it: it is told, and closed.
         self.refuse(fd, Refused::DescriptorsOut, now);
@@ -179,22 +206,22 @@ impl Shard {
     }
 
     /// Makes a session of a connection, or passes it on, or refuses it.
-    fn admit(&mut self, fd: OwnedFd, may_hand_on: bool, now: Now) {
+    fn admit(&mut self, visitor: Visitor, now: Now) {
         let refused = match self.hub.closed_to_all() {
             Some(refused) => refused,
             None => {
-                let Some(peer) = socket::peer_address(fd.as_fd()) else { return };
+                let Some(peer) = socket::peer_address(visitor.fd.as_fd()) else { return };
                 match self.hub.judge(peer.ip(), now) {
-                    Ok(()) => return self.open(fd, peer, now),
+                    Ok(()) => return self.open(visitor.fd, peer, now),
                     Err(refused) => refused,
                 }
             }
         };
         let is_local = matches!(refused, Refused::SessionsFull | Refused::AddressFull);
-        if !(may_hand_on && is_local) {
-            return self.refuse(fd, refused, now);
+        if !is_local {
+            return self.refuse(visitor.fd, refused, now);
         }
-        match self.doors.hand_on(fd) {
+        match self.doors.hand_on(visitor) {
             Ok(()) => self.tally.handed_on += 1,
             Err(fd) => self.refuse(fd, refused, now),
         }

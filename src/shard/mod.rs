@@ -11,6 +11,7 @@ mod completion;
 mod connections;
 mod counters;
 mod door;
+mod gather;
 mod gauges;
 mod lane;
 mod listener;

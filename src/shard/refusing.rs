@@ -33,6 +33,7 @@ impl Shard {
     /// Goes down the ladder as far as it must.
     pub(super) fn refuse(&mut self, fd: OwnedFd, refused: Refused, now: Now) {
         self.hub.count_refusal(refused);
+        self.acceptor.note_refusal(now.ms);
         self.log_refusal(&fd, refused, now);
         let limits = self.hub.admission().limits();
         let reading_max = limits.refusals_reading_max;

@@ -2,6 +2,7 @@
 
 use crate::limits::UPGRADE_BYTES_MAX;
 use socket2::{SockRef, Socket};
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
@@ -66,6 +67,21 @@ pub fn read_away(fd: BorrowedFd<'_>) -> bool {
     // SAFETY: with MSG_TRUNC, TCP drops bytes and writes none (tcp(7)), so there is no buffer.
     let received = unsafe { libc::recv(fd.as_raw_fd(), ptr::null_mut(), UPGRADE_BYTES_MAX, flags) };
     received > 0
+}
+
+/// Connections that wait for their accept: what TCP_INFO tells of a listening socket in place of
+/// unacknowledged segments (tcp_get_info in the kernel's tcp.c; ss(8) shows it as Recv-Q).
+pub fn backlog_length(listener: BorrowedFd<'_>) -> usize {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let (option, fd) = (libc::TCP_INFO, listener.as_raw_fd());
+    // SAFETY: the kernel writes at most `length` bytes, and every field is an integer, for which
+    // the zeros that it leaves are valid.
+    let info = unsafe {
+        libc::getsockopt(fd, libc::IPPROTO_TCP, option, info.as_mut_ptr().cast(), &mut length);
+        info.assume_init()
+    };
+    info.tcpi_unacked as usize
 }
 
 /// The peer's address; none where the peer has already reset the connection.
