@@ -107,6 +107,10 @@ impl<'a> Record<'a> {
     /// or a quote. Other members are ignored.
     pub fn parse(line: &'a [u8]) -> Result<Record<'a>, RecordError> {
         let text = std::str::from_utf8(line).map_err(|_| RecordError::NotUtf8)?;
+        // serde would take an array for a struct too, member by member.
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(RecordError::Syntax(format!("it begins {}", shorten(text))));
+        }
         let line: Line<'a> =
             serde_json::from_str(text).map_err(|e| RecordError::Syntax(e.to_string()))?;
         let is_trade = line.is_trade()?;
@@ -352,7 +356,9 @@ mod tests {
         let time = r#""t":"2013-10-08T13:46:21Z""#;
         for (bad, words) in [
             ("nonsense".to_string(), vec!["JSON object"]),
-            ("[]".to_string(), vec!["JSON object"]),
+            ("[]".to_string(), vec!["JSON object", "[]"]),
+            (r#"["t","A",0,1,1,1,"","",[],"",1,1,"",1,1]"#.to_string(), vec!["JSON object"]),
+            (format!("\"{}\"", "w".repeat(60_000)), vec!["JSON object", "www"]),
             (r#"{"T":"t""#.to_string(), vec!["JSON object"]),
             (format!(r#"{{"S":"A",{time}}}"#), vec!["\"T\"", "missing"]),
             (format!(r#"{{"T":"b","S":"A",{time}}}"#), vec!["\"T\"", "\"b\""]),
