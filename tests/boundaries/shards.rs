@@ -50,7 +50,9 @@ fn a_panic_in_a_session_closes_it_and_disturbs_nobody() {
     }
     let log = server.log();
     assert!(log.contains("a fault was asked for in a session"), "{log}");
-    assert!(log.contains("tapecast::hub::boundary"), "no backtrace in {log}");
+    // The file of the hook that takes it is in every backtrace and in no other line, while how a
+    // function is named depends on the profile.
+    assert!(log.contains("src/panics.rs:"), "no backtrace in {log}");
     assert_connected(&watchers, &server.log());
 }
 
