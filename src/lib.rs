@@ -34,8 +34,9 @@
 //! and `hub/catchup.rs`, then `shard/turn.rs`.
 //!
 //! # What crosses cores
-//! [`market::Tick`] records (feed to shard, one bounded queue each), control messages (one bounded
-//! queue per shard), and counters: plain atomics, written by one thread alone. No payload, no
+//! [`market::Tick`] records (feed to shard, one bounded queue each), an accepted socket that a full
+//! shard hands to one with room, control messages (one bounded queue per shard each), and
+//! counters: plain atomics, written by one thread alone. No payload, no
 //! reference count and no lock is shared by two shards.
 //!
 //! # Invariants
