@@ -32,6 +32,7 @@ mod commands;
 mod deadlines;
 mod feeds;
 mod flush;
+mod holding;
 pub mod interest;
 pub mod lag_meter;
 mod latest;
@@ -68,6 +69,7 @@ use book::Book;
 use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
+use holding::Holding;
 use lines::Lines;
 use receive::Decoders;
 use sessions::Sessions;
@@ -112,6 +114,7 @@ pub struct Hub {
     admission: Admission,
     decoders: Decoders,
     flush: Flush,
+    holding: Holding,
     /// Slot and generation of sessions that have something of their own to be composed.
     queue: VecDeque<(u32, u32)>,
     batch: Batch,
@@ -159,6 +162,7 @@ impl Hub {
             sessions: Sessions::default(),
             decoders: Decoders::new(),
             flush: Flush::default(),
+            holding: Holding::default(),
             queue: VecDeque::new(),
             batch: Batch::new(),
             wheel: Wheel::new(now.ms),

@@ -36,6 +36,8 @@ pub struct HubSettings {
     pub returns_per_second: u64,
     /// Sends of one batch, at least 1; fewer than the default let few clients make many batches.
     pub batch_sends: usize,
+    /// Every feed is a replay, which is slowed for clients that take data and lag; set at start.
+    pub waits_for_readers: bool,
     /// Breaks conflation on purpose, so that the simulation can prove that it would see it.
     #[doc(hidden)]
     pub canary: bool,
@@ -76,6 +78,7 @@ impl Default for HubSettings {
             returns_per_second: 5_000,
             batch_sends: limits::SENDS_PER_CHUNK,
             frame_bytes: limits::FRAME_PAYLOAD_BYTES_MAX,
+            waits_for_readers: false,
             canary: false,
         }
     }

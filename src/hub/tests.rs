@@ -251,3 +251,29 @@ fn who_sends_too_fast_is_paused_and_its_close_still_reaches_it() {
     bench.hub.end(slot, CloseReason::Abuse, bench.now);
     assert!(bench.hub.take_effects().contains(&Effect::Resume { slot }));
 }
+
+/// Method: a client takes nothing while a tape of 64 turns over; then it takes what it is owed.
+#[test]
+fn a_replay_waits_for_who_takes_data_and_not_for_who_does_not() {
+    for waits_for_readers in [true, false] {
+        let mut bench =
+            Bench::new(HubSettings { tape_ticks: 64, waits_for_readers, ..HubSettings::default() });
+        let slot = bench.connect("symbols=A&channels=trades");
+        assert!(!bench.hub.holds_replay(bench.now));
+        for _ in 0..48 {
+            bench.trade(0);
+            bench.turn(Some(slot));
+        }
+        assert_eq!(bench.hub.holds_replay(bench.now), waits_for_readers, "it may still come");
+        bench.pass(300);
+        assert!(!bench.hub.holds_replay(bench.now), "it took nothing for long");
+        bench.trade(0);
+        bench.finish(slot);
+        for _ in 0..8 {
+            bench.trade(0);
+        }
+        assert_eq!(bench.hub.holds_replay(bench.now), waits_for_readers, "it takes data again");
+        bench.turn(None);
+        assert!(!bench.hub.holds_replay(bench.now), "it has all");
+    }
+}

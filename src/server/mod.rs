@@ -113,6 +113,7 @@ impl Server {
                 hub: HubSettings {
                     admission: budget.admission[index].clone(),
                     memory: memory.shard_settings(settings),
+                    waits_for_readers: specs.iter().all(|s| matches!(s, FeedSpec::Replay(_))),
                     returns_per_second: u64::from(budget.admission[index].accept_rate),
                     ..settings.hub.clone()
                 },

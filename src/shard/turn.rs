@@ -32,6 +32,9 @@ const COMPLETIONS_MAX: usize = 512;
 /// (512 lines are some 50 KB), or every client of a fast feed would fall behind in every turn.
 const TICKS_MAX: usize = 512;
 
+/// When a shard that holds a replay looks again, if no client takes anything before.
+const HOLD_LOOK_MS: u64 = 5;
+
 /// Batches sent in a turn, of 256 sends each; the rest of a flush goes on in the next turn.
 const BATCHES_MAX: usize = 128;
 
@@ -68,6 +71,8 @@ pub(super) struct Shard {
     pub(super) parting: renewal::Parting,
     /// A fault was asked for in the salvage that comes.
     salvage_fails: bool,
+    /// A replay's ticks stay in the inlet until then, for clients that read it.
+    holding_until_ms: Option<u64>,
 }
 
 /// How far a batch of sends is, for the case that it does not come to its end.
@@ -122,6 +127,7 @@ impl Shard {
             entering: None,
             parting: renewal::Parting::default(),
             salvage_fails: false,
+            holding_until_ms: None,
         }
     }
 
@@ -136,7 +142,7 @@ impl Shard {
         self.read_mail(now);
         self.take_handed(now);
         self.counters.enter(Step::Ticks);
-        self.take_ticks();
+        self.take_ticks(now);
         self.counters.enter(Step::Flush);
         let mut batches = 0;
         while batches < BATCHES_MAX && self.hub.next_batch(now) {
@@ -157,8 +163,10 @@ impl Shard {
         busy || self.has_mail() || self.hub.has_work(now)
     }
 
-    fn take_ticks(&mut self) {
-        for _ in 0..TICKS_MAX {
+    fn take_ticks(&mut self, now: Now) {
+        self.holding_until_ms = self.hub.holds_replay(now).then_some(now.ms + HOLD_LOOK_MS);
+        let most = if self.holding_until_ms.is_some() { 0 } else { TICKS_MAX };
+        for _ in 0..most {
             if self.hub.is_full() {
                 break;
             }
@@ -171,13 +179,14 @@ impl Shard {
 
     /// Whether others have put something into this shard's queues.
     pub fn has_mail(&self) -> bool {
-        !self.inlet.is_empty() || !self.mailbox.is_empty() || self.doors.waiting() > 0
+        let ticks = self.holding_until_ms.is_none() && !self.inlet.is_empty();
+        ticks || !self.mailbox.is_empty() || self.doors.waiting() > 0
     }
 
     /// Arms the ring for the next deadline and submits; says whether completions wait already.
     pub fn prepare_sleep(&mut self) -> bool {
         let admission = [self.acceptor.next_ms(), self.lane.next_ms()];
-        let others = [self.drained_at_ms, self.parting.until_ms];
+        let others = [self.drained_at_ms, self.parting.until_ms, self.holding_until_ms];
         let others = others.into_iter().chain(admission).flatten();
         let next = self.hub.next_ms().into_iter().chain(others).min();
         if let Some(at_ms) = next {
