@@ -7,6 +7,8 @@ use super::frames::{Item, Memo};
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,6 +17,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tapecast::wire::client::{Opcode, next_frame, write_frame};
 
 const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// Room for half a minute of the feed: where the machine gives this thread no time for so long,
+/// its clients still keep up, as far as the server can see.
+const RECEIVE_BYTES: usize = 2 << 20;
 
 /// Longest latency that is told from a longer one.
 const LATENCY_US_MAX: u64 = 600_000_000;
@@ -99,7 +105,11 @@ impl Crowd {
         let poll = Poll::new().expect("epoll");
         let head = super::peer::upgrade_head("symbols=*&ts=ns");
         let connect = |number: usize| {
-            let mut stream = std::net::TcpStream::connect(server).expect("connects");
+            let socket = Socket::new(Domain::for_address(server), Type::STREAM, None);
+            let socket = socket.expect("a socket");
+            set_socket_recv_buffer_size_force(&socket, RECEIVE_BYTES).expect("root may");
+            socket.connect(&server.into()).expect("connects");
+            let mut stream = std::net::TcpStream::from(socket);
             stream.write_all(head.as_bytes()).expect("the server reads");
             stream.set_nonblocking(true).expect("a flag");
             let mut stream = TcpStream::from_std(stream);
