@@ -52,7 +52,8 @@
 //!    `tests/conformance` fill what can be filled.
 //! 5. A slow client hurts only itself, a slow shard only its clients, and a live feed never
 //!    waits: `feed/feed_run/tests.rs`, `feed/outlet/tests.rs`, `shard/listener/tests.rs` (what a
-//!    client that does not read costs the kernel), `tests/e2e`.
+//!    client that does not read costs the kernel), `tests/e2e`, `tests/faults`, `tests/overload`.
+//!    Replays alone wait for readers (`hub/holding.rs`).
 //! 6. What a peer can cause never panics, it ends in a [`session::CloseReason`]; what only we can
 //!    cause is asserted. `tests/conformance`, `tests/simulation`. Where that fails, it costs one
 //!    session (`hub/boundary.rs`), one shard (`shard/survivor.rs`) or one feed
@@ -65,8 +66,8 @@
 //!    back at zero: `tests/simulation`, `tests/overload`, `tests/ring_leaks.rs`.
 //!
 //! # What is absent on purpose
-//! No queue of messages per client: who is behind has a bitset and a cursor. No `Arc` of a
-//! payload, no broadcast channel, no lock. No binary float between a feed's price and a client's
+//! No queue of messages per client: who is behind has a mark and a cursor. No `Arc` of a payload,
+//! no broadcast channel, no lock. No binary float between a feed's price and a client's
 //! JSON. No timestamp but those that the feed and the ingest thread gave.
 
 #![warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
