@@ -198,17 +198,19 @@ impl SocketRing {
     /// whether more wait; while they do, the eventfd need not ring again.
     pub fn collect(&mut self, max: usize, out: &mut Vec<Completion>) -> bool {
         let full = out.len() + max;
-        let mut entered = !self.kernel_waits() || self.enter(EnterFlags::GETEVENTS);
-        while out.len() < full {
-            if let Some(entry) = self.kept.pop_front().or_else(|| self.ring.completion().next()) {
-                out.extend(self.translate(&entry));
-            } else if entered && self.kernel_waits() {
-                entered = self.enter(EnterFlags::GETEVENTS);
-            } else {
-                break;
-            }
+        if self.kernel_waits() {
+            self.enter(EnterFlags::GETEVENTS);
         }
-        self.any_waits()
+        loop {
+            if !self.any_came() && (!self.kernel_waits() || !self.enter_again()) {
+                return self.is_short();
+            }
+            if out.len() == full {
+                return true;
+            }
+            let entry = self.kept.pop_front().or_else(|| self.ring.completion().next());
+            out.extend(entry.and_then(|entry| self.translate(&entry)));
+        }
     }
 
     /// The bytes received into `buffer`.
@@ -279,12 +281,6 @@ impl SocketRing {
         self.ring.submission().len() as u32
     }
 
-    /// Whether entering would do anything.
-    fn kernel_waits(&mut self) -> bool {
-        let submission = self.ring.submission();
-        !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
-    }
-
     /// Enters the kernel until every send of the chunk has its result. It completes them while it
     /// takes them, so a second time comes only where it was short of memory or of completions.
     fn complete_all(&mut self, results: &mut [i32]) {
@@ -311,7 +307,7 @@ impl SocketRing {
 
     /// Whether `collect` would find anything.
     fn any_waits(&mut self) -> bool {
-        !self.kept.is_empty() || !self.ring.completion().is_empty() || self.kernel_waits()
+        self.any_came() || self.kernel_waits()
     }
 
     /// Notes the results of `send_now` and keeps the rest; says how many it noted.
@@ -377,6 +373,7 @@ impl Drop for SocketRing {
     }
 }
 
+mod deferred;
 mod single;
 #[cfg(test)]
 mod tests;
