@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// In percent, with the compiler of the baseline. Ten runs gave counts that differ by less than
-/// 0.01 %, so this is what a change may cost without a word about it.
-const TOLERANCE_PERCENT: f64 = 2.0;
+/// In percent, with the compiler of the baseline. Runs of one program differ by less than 0.01 %;
+/// a change of code that a case never reaches moved one by 2.8 %, because something else was
+/// inlined.
+const TOLERANCE_PERCENT: f64 = 5.0;
 
-/// With another compiler: what new code generation usually moves, in percent.
-const TOLERANCE_OTHER_COMPILER_PERCENT: f64 = 10.0;
+/// With another compiler: what new code generation may move, in percent. Then the next
+/// change brings a new baseline.
+const TOLERANCE_OTHER_COMPILER_PERCENT: f64 = 15.0;
 
 const ACCEPT: &str = "cargo bench --bench instructions -- --accept";
 

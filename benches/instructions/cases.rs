@@ -4,7 +4,7 @@ use super::counting::Meter;
 use super::stage::{self, Stage};
 use std::hint::black_box;
 use tapecast::hub::{AdmissionLimits, HubSettings, Refused};
-use tapecast::wire::{Encoding, Event, Format, LineEncoder, Names, TimeStyle, command};
+use tapecast::wire::{Encoding, command};
 
 /// For the comparison, or for a profile of the workload itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +29,10 @@ pub struct Case {
 /// By name, as the baseline's file has them.
 pub const CASES: [Case; 12] = [
     Case { name: "command-subscribe", unit: "message of 50 symbols", run: command_subscribe },
-    Case { name: "encode-quote-json", unit: "quote", run: encode_json },
-    Case { name: "encode-quote-msgpack", unit: "quote", run: encode_msgpack },
     Case { name: "flush-alike", unit: "send of 50 quotes", run: flush_alike },
     Case { name: "flush-different", unit: "item", run: flush_different },
+    Case { name: "flush-one-json", unit: "quote", run: flush_one_json },
+    Case { name: "flush-one-msgpack", unit: "quote", run: flush_one_msgpack },
     Case { name: "join-alike", unit: "client of 50 symbols", run: join_alike },
     Case { name: "join-different", unit: "client of 100 symbols", run: join_different },
     Case { name: "publish-alike", unit: "tick", run: publish_alike },
@@ -210,27 +210,24 @@ fn command_subscribe(_: Size, meter: &mut Meter) {
     }
 }
 
-fn encode_json(_: Size, meter: &mut Meter) {
-    encode(Encoding::Json, meter);
+fn flush_one_json(_: Size, meter: &mut Meter) {
+    flush_one("json", meter);
 }
 
-fn encode_msgpack(_: Size, meter: &mut Meter) {
-    encode(Encoding::MessagePack, meter);
+fn flush_one_msgpack(_: Size, meter: &mut Meter) {
+    flush_one("msgpack", meter);
 }
 
-fn encode(encoding: Encoding, meter: &mut Meter) {
-    let stage = Stage::new(1);
-    let mut encoder = LineEncoder::new(Format { encoding, times: TimeStyle::Nanos });
-    let names: &dyn Names = &stage.hub.book().symbols;
-    let quotes: Vec<Event> = (1..=1_000)
-        .map(|seq| Event::Quote(stage::head(0, seq, stage.now.unix_ns), stage::quote_sides(seq)))
-        .collect();
-    let mut out = Vec::with_capacity(1 << 20);
+/// To a single client, so that nearly all of it is the encoding.
+fn flush_one(encoding: &str, meter: &mut Meter) {
+    let symbols: Vec<u32> = (0..1_000).collect();
+    let mut stage = Stage::new(1_000);
+    stage.connect(&format!("symbols=*&channels=quotes&ts=ns&encoding={encoding}"));
     for _ in 0..=ROUNDS {
-        out.clear();
+        stage.quotes(&symbols);
         meter.count(&mut || {
-            quotes.iter().for_each(|quote| encoder.encode(quote, false, names, &mut out));
-            quotes.len() as u64
+            stage.settle();
+            symbols.len() as u64
         });
     }
 }

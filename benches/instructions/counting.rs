@@ -2,6 +2,8 @@
 
 use super::baseline::Baseline;
 use super::cases::{CASES, Case};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,17 +68,46 @@ pub fn profile(name: &str) -> Result<String, String> {
     let case = CASES.iter().find(|case| case.name == name);
     let case = case.ok_or_else(|| format!("no case {name}; there are {}", names()))?;
     let (instructions, units, file) = run(case, "full")?;
-    let annotate = Command::new("callgrind_annotate").args(["--auto=no"]).arg(&file).output();
+    let annotate = Command::new("callgrind_annotate")
+        .args(["--auto=no", "--threshold=100"])
+        .arg(&file)
+        .output();
     let annotate = annotate.map_err(|error| format!("callgrind_annotate: {error}"))?;
-    let text = String::from_utf8_lossy(&annotate.stdout).into_owned();
-    let lines = text.lines().filter(|line| line.contains('(')).take(FUNCTIONS_LISTED);
-    let each = instructions as f64 / units as f64;
-    Ok(format!(
-        "{name}: {instructions} instructions, {units} times {}: {each:.1} each; all in {}\n{}",
+    let functions = by_function(&String::from_utf8_lossy(&annotate.stdout));
+    let each = |count: u64| count as f64 / units as f64;
+    let mut lines = vec![format!(
+        "{name}: {:.1} instructions per {}, {units} of them; callgrind's file is {}",
+        each(instructions),
         case.unit,
-        file.display(),
-        lines.collect::<Vec<_>>().join("\n")
-    ))
+        file.display()
+    )];
+    lines.extend(functions.into_iter().take(FUNCTIONS_LISTED).map(|(function, count)| {
+        let percent = count as f64 / instructions as f64 * 100.0;
+        format!("{:10.2} {percent:6.2} %  {function}", each(count))
+    }));
+    Ok(lines.join("\n"))
+}
+
+/// What each function takes itself, the dearest first. Callgrind's lines tell what was inlined
+/// into a function apart, by its file: `1,234 ( 5.6%)  FILE:FUNCTION [OBJECT]`.
+fn by_function(text: &str) -> Vec<(String, u64)> {
+    let mut sums = BTreeMap::new();
+    for line in text.lines() {
+        let Some((count, place)) = line.split_once("%)  ") else { continue };
+        let digits = count.split('(').next().unwrap_or_default().replace(',', "");
+        let Ok(count) = digits.trim().parse::<u64>() else { continue };
+        let place = place.split(" [").next().unwrap_or(place);
+        let function = [".rs:", ".c:", ".S:", ".h:", "???:"].iter().find_map(|end| {
+            let (_, function) = place.split_once(end)?;
+            Some(function)
+        });
+        if let Some(function) = function {
+            *sums.entry(function.to_string()).or_insert(0) += count;
+        }
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, count)| Reverse(*count));
+    sums
 }
 
 /// Instructions and units of one case, and callgrind's file.

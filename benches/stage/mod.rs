@@ -176,12 +176,12 @@ fn masked(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub fn head(symbol: u32, seq: u64, event_ns: i64) -> Head {
+fn head(symbol: u32, seq: u64, event_ns: i64) -> Head {
     let symbol = SymbolId(symbol);
     Head { symbol, seq, event_ns, ingest_ns: event_ns, price_scale: 2, size_scale: 0 }
 }
 
-pub fn quote_sides(seq: u64) -> Quote {
+fn quote_sides(seq: u64) -> Quote {
     let wave = (seq % 97) as i64;
     Quote {
         bid_price: 23_071 + wave,
@@ -193,7 +193,7 @@ pub fn quote_sides(seq: u64) -> Quote {
     }
 }
 
-pub fn trade_terms(seq: u64) -> Trade {
+fn trade_terms(seq: u64) -> Trade {
     let (price, size) = (23_072 + (seq % 97) as i64, 100);
     Trade { id: Some(seq), price, size, exchange: 1, tape: 2, conditions: 1 }
 }
