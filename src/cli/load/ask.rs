@@ -2,7 +2,7 @@
 
 use super::args::{LoadArgs, LoadError};
 use super::check::Terms;
-use super::dialect::{Dialect, Form};
+use super::dialect::{Dialect, Form, NatsStream};
 use super::interest::{Draw, Interest, OwnSymbols};
 use super::symbols::SymbolTable;
 use crate::market::{Channel, ChannelSet, Symbol};
@@ -15,7 +15,17 @@ use std::fmt::{self, Display, Formatter};
 pub struct Ask {
     pub endpoint: Endpoint,
     pub dialect: Dialect,
+    pub form: Form,
     pub draw: Option<Draw>,
+}
+
+/// What one connection is to say.
+pub struct Request {
+    pub upgrade: Upgrade,
+    /// The symbols, where it drew its own.
+    pub own: Option<OwnSymbols>,
+    /// Where the subscriptions follow the upgrade.
+    pub nats: Option<NatsStream>,
 }
 
 impl Ask {
@@ -23,9 +33,6 @@ impl Ask {
     /// numbers of the table.
     pub fn new(args: &LoadArgs, table: &mut SymbolTable) -> Result<(Ask, Interest), LoadError> {
         let mut endpoint = Endpoint::parse(&args.url)?;
-        if let Some(encoding) = endpoint.option("encoding").filter(|e| *e != "json") {
-            return Err(LoadError::Encoding(encoding.to_string()));
-        }
         let flag_or_option = |flag: &Option<String>, name: &str| {
             flag.clone().or_else(|| endpoint.option(name).map(str::to_string))
         };
@@ -33,18 +40,24 @@ impl Ask {
             flag_or_option(&args.channels, "channels").unwrap_or("quotes,trades".to_string());
         let channel_set = parse_channels(&channels)?;
         let symbols = flag_or_option(&args.symbols, "symbols");
+        let encoding = flag_or_option(&args.encoding, "encoding").unwrap_or("json".to_string());
         let ts = flag_or_option(&args.ts, "ts").unwrap_or("ns".to_string());
         if args.dialect == Dialect::Tapecast {
             endpoint.set_option("channels", &channels);
-            set_options(args, &ts, &mut endpoint)?;
+            set_options(args, &ts, &encoding, &mut endpoint)?;
         } else {
             refuse_options(args)?;
         }
         let dialect = args.dialect;
+        let form = match (dialect, encoding.as_str()) {
+            (Dialect::Tapecast, "msgpack") => Form::MessagePack,
+            (Dialect::Tapecast | Dialect::Arrays, _) => Form::Array,
+            _ => Form::Object,
+        };
         if let (Some(each), Some(of)) = (args.symbols_each, args.symbols_of) {
             let (each, of, seed) = (each as u32, of as u32, args.seed);
             table.intern_numbered(of);
-            let ask = Ask { endpoint, dialect, draw: Some(Draw { each, of, seed }) };
+            let ask = Ask { endpoint, dialect, form, draw: Some(Draw { each, of, seed }) };
             return Ok((ask, Interest::of(of, channel_set)));
         }
         let list = symbols.ok_or(LoadError::NoSymbols)?;
@@ -54,7 +67,7 @@ impl Ask {
         }
         let interest = Interest::new(names.as_deref(), channel_set, table);
         dialect.name_symbols(&mut endpoint, list.split(','));
-        Ok((Ask { endpoint, dialect, draw: None }, interest))
+        Ok((Ask { endpoint, dialect, form, draw: None }, interest))
     }
 
     /// The rules that the streams are held to.
@@ -65,26 +78,21 @@ impl Ask {
         }
     }
 
-    pub fn form(&self) -> Form {
-        match self.dialect {
-            Dialect::Tapecast => Form::Array,
-            _ => Form::Object,
-        }
-    }
-
-    pub fn own_symbols(&self, connection: usize) -> Option<OwnSymbols> {
-        self.draw.map(|draw| draw.symbols(connection))
-    }
-
-    pub fn upgrade(&self, own: Option<&OwnSymbols>, table: &SymbolTable) -> Upgrade {
+    /// What the connection of this number asks for.
+    pub fn request(&self, connection: usize, table: &SymbolTable) -> Request {
+        let own = self.draw.map(|draw| draw.symbols(connection));
         let mut endpoint = Cow::Borrowed(&self.endpoint);
-        if let Some(own) = own {
-            let names = own.numbers().iter().map(|number| table.name(*number));
-            self.dialect.name_symbols(endpoint.to_mut(), names);
+        let own_names = own.iter().flat_map(|own| own.numbers()).map(|n| table.name(*n));
+        if own.is_some() {
+            self.dialect.name_symbols(endpoint.to_mut(), own_names.clone());
         }
+        let nats = (self.dialect == Dialect::Nats).then(|| match own {
+            Some(_) => NatsStream::new(own_names),
+            None => NatsStream::new((0..table.count()).map(|number| table.name(number))),
+        });
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
-        Upgrade::new(&endpoint, nonce)
+        Request { upgrade: Upgrade::new(&endpoint, nonce), nats, own }
     }
 }
 
@@ -105,9 +113,11 @@ impl Dialect {
     fn name_symbols<'a>(self, endpoint: &mut Endpoint, names: impl Iterator<Item = &'a str>) {
         let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
         match self {
-            Dialect::Tapecast | Dialect::Messages => {
+            Dialect::Tapecast | Dialect::Messages | Dialect::Arrays => {
                 endpoint.set_option("symbols", &names.join(","));
             }
+            // They are named in the stream itself.
+            Dialect::Nats => drop(endpoint.take_option("symbols")),
             Dialect::Nchan => {
                 endpoint.take_option("symbols");
                 names.iter().for_each(|name| endpoint.push_segment(name));
@@ -116,7 +126,17 @@ impl Dialect {
     }
 }
 
-fn set_options(args: &LoadArgs, ts: &str, endpoint: &mut Endpoint) -> Result<(), LoadError> {
+fn set_options(
+    args: &LoadArgs,
+    ts: &str,
+    encoding: &str,
+    endpoint: &mut Endpoint,
+) -> Result<(), LoadError> {
+    match encoding {
+        "json" => {}
+        "msgpack" => endpoint.set_option("encoding", encoding),
+        _ => return Err(LoadError::Encoding(encoding.to_string())),
+    }
     if !["ns", "rfc3339"].contains(&ts) {
         return Err(LoadError::Ts(ts.to_string()));
     }
@@ -132,6 +152,7 @@ fn set_options(args: &LoadArgs, ts: &str, endpoint: &mut Endpoint) -> Result<(),
 
 fn refuse_options(args: &LoadArgs) -> Result<(), LoadError> {
     let given = [
+        ("encoding", args.encoding.is_some()),
         ("max-hz", args.max_hz.is_some()),
         ("ts", args.ts.is_some()),
         ("heartbeat-ms", args.heartbeat_ms.is_some()),

@@ -1,10 +1,15 @@
 //! Method: a server of a few threads, over real sockets and tungstenite, sends scripts of frames;
 //! the report of a whole run against it is checked.
 
+mod dialects;
+
+use super::ask::Request;
 use super::check::Terms;
-use super::connection::{Connection, Sink, Step};
+use super::connection::{Connection, Step};
 use super::dialect::Form;
 use super::interest::Interest;
+use super::last_reader::LastReader;
+use super::sink::Sink;
 use super::*;
 use crate::market::{Channel, ChannelSet};
 use crate::wire::client::mock::{MockServer, Sent};
@@ -54,6 +59,9 @@ fn args(url: String, connections: usize) -> LoadArgs {
         report: None,
         rcvbuf: None,
         stall: 0.0,
+        slow: 0.0,
+        churn: None,
+        encoding: None,
         start_on_line: false,
         json: false,
     }
@@ -162,70 +170,33 @@ fn stalled_connections_are_not_read() {
     assert!(report.is_good() && report.window.items > 0, "{report}");
 }
 
-/// Method: servers that send what others than ours do, one event a message and nothing else.
+/// Method: of four readers one stalls and one is slow, while others come and go.
 #[test]
-fn single_events_are_measured() {
-    let (url, asked) = serve(|number, mut server| {
-        let first = if number == 0 { 9 } else { 1 };
-        for sq in first.. {
-            let event = quote(sq).replace(['[', ']'], "");
-            if !server.say(&event) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    });
-    for (dialect, expected) in
-        [(Dialect::Messages, "/feed?symbols=A,B"), (Dialect::Nchan, "/feed/A/B")]
-    {
-        let report = load(&LoadArgs { dialect, ..args(format!("{url}/feed"), 5) }).expect("a run");
-        assert!(report.is_good() && report.window.items > 5, "{report}");
-        assert_eq!(asked.recv().expect("a request came"), expected);
-        (0..4).for_each(|_| drop(asked.recv()));
-    }
-}
-
-#[test]
-fn a_hole_in_single_events_is_a_loss() {
+fn classes_are_counted_apart() {
     let (url, _asked) = serve(|_, mut server| {
-        for sq in [4, 5, 7, 8] {
-            server.say(&quote(sq).replace(['[', ']'], ""));
-        }
-        stream_quotes(server);
-    });
-    let report = load(&LoadArgs { dialect: Dialect::Messages, ..args(url, 1) }).expect("a run");
-    assert_eq!(report.findings.violations.get(&findings::Violation::Loss), Some(&1), "{report}");
-    assert_eq!(report.findings.unannounced_count, 1, "{report}");
-}
-
-#[test]
-fn connections_draw_symbols_of_their_own() {
-    let (url, asked) = serve(|_, mut server| {
-        let drawn = server.target.split_once("symbols=").expect("an option").1.to_string();
         server.say(GREETING);
-        for sq in 1..=3 {
-            for name in drawn.split(',') {
-                server.say(&quote(sq).replace("\"A\"", &format!("\"{name}\"")));
-            }
-        }
         stream_quotes(server);
     });
-    let own = LoadArgs {
-        symbols: None,
-        symbols_each: Some(3),
-        symbols_of: Some(500),
+    let mixed = LoadArgs {
+        stall: 0.25,
+        slow: 0.25,
+        churn: Some(50.0),
+        seconds: 0.8,
         channels: Some("quotes".to_string()),
         ..args(url, 4)
     };
-    let report = load(&own).expect("a run");
-    // Each gets the quotes of A as well, which it did not ask for.
-    let found = &report.findings.violations;
-    assert_eq!(found.len(), 1, "{report}");
-    assert!(found.contains_key(&findings::Violation::NotAsked), "{report}");
-    let targets: std::collections::BTreeSet<String> = asked.try_iter().collect();
-    assert_eq!(targets.len(), 4, "{targets:?}");
-    let prefix = "/v1/stream?channels=quotes&ts=ns&symbols=S00";
-    assert!(targets.iter().all(|target| target.starts_with(prefix)), "{targets:?}");
+    let report = load(&mixed).expect("a run");
+    assert!(report.is_good(), "{report}");
+    let (brief, classes) = (&report.brief, &report.brief.classes);
+    let starts = [classes.reading.start, classes.slow.start, classes.stalled.start];
+    let ends = [classes.reading.end, classes.slow.end, classes.stalled.end];
+    assert_eq!((starts, ends), ([2, 1, 1], [2, 1, 1]), "{report}");
+    assert!((20..=40).contains(&brief.churned) && brief.churn.failed == 0, "{report}");
+    assert!(brief.slow.ticks > 0 && brief.slow.ticks < brief.ticks, "{report}");
+    assert!(brief.reads > 0 && brief.reads <= brief.frames && brief.missing == 0, "{report}");
+    // Every client has a stream of its own, so no two have the same ticks at the same time; but
+    // the numbers are the same, and the last reader of each is the second.
+    assert!(brief.last_us.count > 0 && brief.last_us.count <= brief.ticks / 2, "{report}");
 }
 
 #[test]
@@ -241,6 +212,9 @@ fn wrong_use_names_the_flag() {
         (LoadArgs { window: 0, ..good() }, "--window"),
         (LoadArgs { seconds: 0.0, ..good() }, "--seconds"),
         (LoadArgs { stall: 1.5, ..good() }, "--stall"),
+        (LoadArgs { stall: 0.6, slow: 0.5, ..good() }, "--slow"),
+        (LoadArgs { churn: Some(0.0), ..good() }, "--churn"),
+        (LoadArgs { encoding: Some("xml".to_string()), ..good() }, "--encoding"),
         (LoadArgs { symbols_each: Some(9), symbols_of: Some(8), ..good() }, "--symbols-each"),
         (LoadArgs { symbols_each: Some(1), symbols_of: Some(0), ..good() }, "--symbols-of"),
         (LoadArgs { dialect: Dialect::Nchan, max_hz: Some(1.0), ..good() }, "--max-hz"),
@@ -273,14 +247,18 @@ fn a_stream_may_be_cut_anywhere() {
     bytes.extend([0x89, 1, b'p']);
     for cut in 1..bytes.len() {
         let mut sink = sink();
-        sink.is_counting = true;
+        sink.books.is_counting = true;
         let (mut connection, mut server) = connected(upgrade.clone());
         for part in [&bytes[..cut], &bytes[cut..]] {
             server.write_all(part).expect("the client reads");
             assert_eq!(connection.read_ready(false, &mut sink), Step::Waits);
         }
-        assert_eq!((sink.tally.frame_count, sink.tally.item_count), (3, 2), "cut at {cut}");
-        let findings = &sink.ledger.findings;
+        assert_eq!(
+            (sink.books.reading.frame_count, sink.books.reading.item_count),
+            (3, 2),
+            "cut at {cut}"
+        );
+        let findings = &sink.books.ledger.findings;
         assert_eq!(findings.violation_count(), 0, "cut at {cut}: {:?}", findings.texts);
         let mut pong = [0; 7];
         server.read_exact(&mut pong).expect("the ping is answered");
@@ -297,7 +275,8 @@ fn sink() -> Sink {
     let interest = Interest::new(None, channels, &mut symbols);
     let (first_seen, findings) = (FirstSeen::default(), Findings::default());
     let terms = Terms::Protocol;
-    Sink::new(Form::Array, Ledger { symbols, interest, terms, first_seen, findings })
+    let last_reader = LastReader::new(1, false);
+    Sink::new(Form::Array, last_reader, Ledger { symbols, interest, terms, first_seen, findings })
 }
 
 /// A connection that has sent its request, and the server's end of it behind that request.
@@ -309,7 +288,7 @@ fn connected(upgrade: Upgrade) -> (Connection, TcpStream) {
     let (mut server, _) = listener.accept().expect("it connected");
     let mut request = vec![0; upgrade.request.len()];
     let client = mio::net::TcpStream::from_std(client);
-    let mut connection = Connection::new(0, client, upgrade, None, 0);
+    let mut connection = Connection::new(0, client, Request { upgrade, own: None, nats: None }, 0);
     assert_eq!(connection.write_ready(), Step::Waits);
     server.read_exact(&mut request).expect("the request comes whole");
     (connection, server)
