@@ -15,10 +15,11 @@
 //!
 //! Jumps of `sq` on quotes and bars are merged updates: allowed, and counted.
 
-use super::digest::{Digest, Entry, Rare};
+use super::digest::{Digest, Entry, Item, Rare};
 use super::findings::{Findings, Violation};
+use super::interest::{Interest, OwnSymbols};
 use super::symbols::SymbolTable;
-use crate::market::{Channel, ChannelSet};
+use crate::market::Channel;
 
 /// Shards learn a tick at slightly different times: a value that one client got may be unknown
 /// for a moment on the shard of another. A second is beyond any lag that is not itself a failure.
@@ -27,14 +28,13 @@ pub const KNOWN_FOR_NS: u64 = 1_000_000_000;
 /// Sequence numbers above this are taken for garbage; the rest leaves room for two flags.
 const SQ_MAX: u64 = u64::MAX >> 2;
 
-/// What all connections of a run ask for.
-#[derive(Debug, Clone)]
-pub struct Interest {
-    /// Symbols below this number of the table were asked for; `u32::MAX` for `*`.
-    symbols_end: u32,
-    /// Per channel its place among a symbol's slots; `None` where it was not asked for.
-    lanes: [Option<u8>; 3],
-    lane_count: usize,
+/// The rules that a stream is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terms {
+    /// All of Tapecast's protocol.
+    Protocol,
+    /// `sq` grows by one per symbol and channel, from whatever number it begins with.
+    Sequence,
 }
 
 /// What is known of symbols over all connections: when an item first came, per channel.
@@ -50,6 +50,7 @@ pub struct FirstSeen {
 pub struct Ledger {
     pub symbols: SymbolTable,
     pub interest: Interest,
+    pub terms: Terms,
     pub first_seen: FirstSeen,
     pub findings: Findings,
 }
@@ -58,6 +59,8 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 pub struct StreamCheck {
     slots: Vec<Slot>,
+    /// Where the connection drew its symbols by itself.
+    own: Option<OwnSymbols>,
     item_count: u64,
     is_greeted: bool,
 }
@@ -98,28 +101,6 @@ impl Slot {
     }
 }
 
-impl Interest {
-    /// `names` are interned first, so that they have the lowest numbers; `None` is `*`.
-    pub fn new(names: Option<&[String]>, channels: ChannelSet, table: &mut SymbolTable) -> Self {
-        assert_eq!(table.count(), 0, "the asked symbols must have the lowest numbers");
-        let mut lanes = [None; 3];
-        for (lane, channel) in channels.iter().enumerate() {
-            lanes[channel as usize] = Some(lane as u8);
-        }
-        for name in names.unwrap_or_default() {
-            table.intern(name);
-        }
-        let symbols_end = if names.is_some() { table.count() } else { u32::MAX };
-        Interest { symbols_end, lanes, lane_count: channels.iter().count() }
-    }
-
-    #[inline]
-    fn slot_index(&self, symbol: u32, channel: Channel) -> Option<usize> {
-        let lane = self.lanes[channel as usize].filter(|_| symbol < self.symbols_end)?;
-        Some(symbol as usize * self.lane_count + usize::from(lane))
-    }
-}
-
 impl FirstSeen {
     /// Whether the symbol's channel had a value well before `asked_ns`; notes that it has one now.
     fn was_known(&mut self, symbol: u32, channel: Channel, origin: Origin) -> bool {
@@ -134,16 +115,20 @@ impl FirstSeen {
 }
 
 impl StreamCheck {
+    pub fn new(own: Option<OwnSymbols>) -> StreamCheck {
+        StreamCheck { own, ..StreamCheck::default() }
+    }
+
     /// Takes one frame's entries in order; what is wrong goes to the ledger's findings.
     pub fn apply(&mut self, digest: &Digest, origin: Origin, ledger: &mut Ledger) {
-        if !self.is_greeted {
+        if !self.is_greeted && ledger.terms == Terms::Protocol {
             self.greet(digest, origin, ledger);
         }
         for entry in &digest.entries {
             match entry {
-                Entry::Item { symbol, channel, is_snapshot, sq } => {
+                Entry::Item(item) => {
                     self.item_count += 1;
-                    self.item(*symbol, *channel, *is_snapshot, *sq, origin, ledger);
+                    self.item(item, origin, ledger);
                 }
                 Entry::Rare(rare) => self.rare(rare, origin, ledger),
             }
@@ -161,16 +146,14 @@ impl StreamCheck {
     }
 
     #[inline]
-    fn item(
-        &mut self,
-        symbol: u32,
-        channel: Channel,
-        is_snapshot: bool,
-        sq: u64,
-        origin: Origin,
-        ledger: &mut Ledger,
-    ) {
-        let Some(index) = ledger.interest.slot_index(symbol, channel) else {
+    fn slot_index(&self, symbol: u32, channel: Channel, ledger: &Ledger) -> Option<usize> {
+        ledger.interest.slot_index(self.own.as_ref(), symbol, channel)
+    }
+
+    #[inline]
+    fn item(&mut self, item: &Item, origin: Origin, ledger: &mut Ledger) {
+        let Item { symbol, channel, is_snapshot, sq, .. } = *item;
+        let Some(index) = self.slot_index(symbol, channel, ledger) else {
             return ledger.blame(Violation::NotAsked, origin, symbol, channel, || {
                 format!("sq {sq} came and was not asked for")
             });
@@ -186,6 +169,11 @@ impl StreamCheck {
         }
         let is_next = sq == slot.last() + 1;
         match channel {
+            _ if ledger.terms == Terms::Sequence => {
+                if !is_next && !slot.is_unseen() {
+                    ledger.lost(sq - slot.last() - 1, origin, symbol, channel, slot.last());
+                }
+            }
             Channel::Trades => {
                 if is_snapshot {
                     ledger.blame(Violation::Snapshot, origin, symbol, channel, || {
@@ -193,14 +181,12 @@ impl StreamCheck {
                     });
                 }
                 if !is_next && !slot.is_unseen() && !slot.has(Slot::OPEN) {
-                    ledger.blame(Violation::Loss, origin, symbol, channel, || {
-                        format!("sq {sq} came after {} and no gap was announced", slot.last())
-                    });
+                    ledger.lost(sq - slot.last() - 1, origin, symbol, channel, slot.last());
                 }
             }
             Channel::Quotes | Channel::Bars => {
                 if is_snapshot || slot.is_unseen() {
-                    snapshot_rules(slot, symbol, channel, is_snapshot, sq, origin, ledger);
+                    snapshot_rules(slot, item, origin, ledger);
                 } else if !is_next {
                     ledger.findings.merged(sq - slot.last() - 1);
                 }
@@ -244,7 +230,7 @@ impl StreamCheck {
         origin: Origin,
         ledger: &mut Ledger,
     ) {
-        let Some(index) = ledger.interest.slot_index(symbol, channel) else {
+        let Some(index) = self.slot_index(symbol, channel, ledger) else {
             return ledger.blame(Violation::NotAsked, origin, symbol, channel, || {
                 "a gap came and the channel was not asked for".to_string()
             });
@@ -272,15 +258,8 @@ impl StreamCheck {
 }
 
 /// For an item of quotes or bars that is of a snapshot, or the first of its symbol and channel.
-fn snapshot_rules(
-    slot: Slot,
-    symbol: u32,
-    channel: Channel,
-    is_snapshot: bool,
-    sq: u64,
-    origin: Origin,
-    ledger: &mut Ledger,
-) {
+fn snapshot_rules(slot: Slot, item: &Item, origin: Origin, ledger: &mut Ledger) {
+    let Item { symbol, channel, is_snapshot, sq, .. } = *item;
     // Asked before anything else, since it also notes that the value is known from now on.
     let was_known = slot.is_unseen() && ledger.first_seen.was_known(symbol, channel, origin);
     if is_snapshot && slot.has(Slot::UPDATED) {
@@ -295,6 +274,15 @@ fn snapshot_rules(
 }
 
 impl Ledger {
+    /// Sequence numbers after `last` that did not come and were not announced as lost.
+    #[cold]
+    fn lost(&mut self, count: u64, origin: Origin, symbol: u32, channel: Channel, last: u64) {
+        self.findings.unannounced_count += count;
+        self.blame(Violation::Loss, origin, symbol, channel, || {
+            format!("sq {} came after {last} and no gap was announced", last + count + 1)
+        });
+    }
+
     /// Not inlined: the checker's hot path is the stream that breaks no rule.
     #[cold]
     fn blame(
