@@ -6,8 +6,8 @@
 //!   untimed. That is the producer's own work, with all lines in its own cache.
 //! * *drained*: one thread a queue does nothing but pop, as an idle shard would, on other cores
 //!   as far as there are any. Each line then comes from another core's cache, as in a server.
-//!   Only the pushes count, by their CPU time; where consumers share a core, what they cannot pop in time is
-//!   waited for, and *sustained* says what that came to.
+//!   Only the pushes count, by their CPU time; where consumers share a core, what they cannot pop
+//!   in time is waited for, and *sustained* says what that came to, by the clock.
 //!
 //! The order is the ingest thread's: a batch of records goes to the first outlet, then to the
 //! next, and each bell is rung once a batch.
