@@ -17,8 +17,9 @@
 
 use super::digest::{Digest, Entry, Rare};
 use super::findings::{Findings, Violation};
+use super::interest::{Interest, OwnSymbols};
 use super::symbols::SymbolTable;
-use crate::market::{Channel, ChannelSet};
+use crate::market::Channel;
 
 /// Shards learn a tick at slightly different times: a value that one client got may be unknown
 /// for a moment on the shard of another. A second is beyond any lag that is not itself a failure.
@@ -27,14 +28,13 @@ pub const KNOWN_FOR_NS: u64 = 1_000_000_000;
 /// Sequence numbers above this are taken for garbage; the rest leaves room for two flags.
 const SQ_MAX: u64 = u64::MAX >> 2;
 
-/// What all connections of a run ask for.
-#[derive(Debug, Clone)]
-pub struct Interest {
-    /// Symbols below this number of the table were asked for; `u32::MAX` for `*`.
-    symbols_end: u32,
-    /// Per channel its place among a symbol's slots; `None` where it was not asked for.
-    lanes: [Option<u8>; 3],
-    lane_count: usize,
+/// The rules that a stream is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terms {
+    /// All of Tapecast's protocol.
+    Protocol,
+    /// `sq` grows by one per symbol and channel, from whatever number it begins with.
+    Sequence,
 }
 
 /// What is known of symbols over all connections: when an item first came, per channel.
@@ -50,6 +50,7 @@ pub struct FirstSeen {
 pub struct Ledger {
     pub symbols: SymbolTable,
     pub interest: Interest,
+    pub terms: Terms,
     pub first_seen: FirstSeen,
     pub findings: Findings,
 }
@@ -58,6 +59,8 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 pub struct StreamCheck {
     slots: Vec<Slot>,
+    /// Where the connection drew its symbols by itself.
+    own: Option<OwnSymbols>,
     item_count: u64,
     is_greeted: bool,
 }
@@ -98,28 +101,6 @@ impl Slot {
     }
 }
 
-impl Interest {
-    /// `names` are interned first, so that they have the lowest numbers; `None` is `*`.
-    pub fn new(names: Option<&[String]>, channels: ChannelSet, table: &mut SymbolTable) -> Self {
-        assert_eq!(table.count(), 0, "the asked symbols must have the lowest numbers");
-        let mut lanes = [None; 3];
-        for (lane, channel) in channels.iter().enumerate() {
-            lanes[channel as usize] = Some(lane as u8);
-        }
-        for name in names.unwrap_or_default() {
-            table.intern(name);
-        }
-        let symbols_end = if names.is_some() { table.count() } else { u32::MAX };
-        Interest { symbols_end, lanes, lane_count: channels.iter().count() }
-    }
-
-    #[inline]
-    fn slot_index(&self, symbol: u32, channel: Channel) -> Option<usize> {
-        let lane = self.lanes[channel as usize].filter(|_| symbol < self.symbols_end)?;
-        Some(symbol as usize * self.lane_count + usize::from(lane))
-    }
-}
-
 impl FirstSeen {
     /// Whether the symbol's channel had a value well before `asked_ns`; notes that it has one now.
     fn was_known(&mut self, symbol: u32, channel: Channel, origin: Origin) -> bool {
@@ -134,9 +115,13 @@ impl FirstSeen {
 }
 
 impl StreamCheck {
+    pub fn new(own: Option<OwnSymbols>) -> StreamCheck {
+        StreamCheck { own, ..StreamCheck::default() }
+    }
+
     /// Takes one frame's entries in order; what is wrong goes to the ledger's findings.
     pub fn apply(&mut self, digest: &Digest, origin: Origin, ledger: &mut Ledger) {
-        if !self.is_greeted {
+        if !self.is_greeted && ledger.terms == Terms::Protocol {
             self.greet(digest, origin, ledger);
         }
         for entry in &digest.entries {
@@ -161,6 +146,11 @@ impl StreamCheck {
     }
 
     #[inline]
+    fn slot_index(&self, symbol: u32, channel: Channel, ledger: &Ledger) -> Option<usize> {
+        ledger.interest.slot_index(self.own.as_ref(), symbol, channel)
+    }
+
+    #[inline]
     fn item(
         &mut self,
         symbol: u32,
@@ -170,7 +160,7 @@ impl StreamCheck {
         origin: Origin,
         ledger: &mut Ledger,
     ) {
-        let Some(index) = ledger.interest.slot_index(symbol, channel) else {
+        let Some(index) = self.slot_index(symbol, channel, ledger) else {
             return ledger.blame(Violation::NotAsked, origin, symbol, channel, || {
                 format!("sq {sq} came and was not asked for")
             });
@@ -186,6 +176,11 @@ impl StreamCheck {
         }
         let is_next = sq == slot.last() + 1;
         match channel {
+            _ if ledger.terms == Terms::Sequence => {
+                if !is_next && !slot.is_unseen() {
+                    ledger.lost(sq - slot.last() - 1, origin, symbol, channel, slot.last());
+                }
+            }
             Channel::Trades => {
                 if is_snapshot {
                     ledger.blame(Violation::Snapshot, origin, symbol, channel, || {
@@ -193,9 +188,7 @@ impl StreamCheck {
                     });
                 }
                 if !is_next && !slot.is_unseen() && !slot.has(Slot::OPEN) {
-                    ledger.blame(Violation::Loss, origin, symbol, channel, || {
-                        format!("sq {sq} came after {} and no gap was announced", slot.last())
-                    });
+                    ledger.lost(sq - slot.last() - 1, origin, symbol, channel, slot.last());
                 }
             }
             Channel::Quotes | Channel::Bars => {
@@ -244,7 +237,7 @@ impl StreamCheck {
         origin: Origin,
         ledger: &mut Ledger,
     ) {
-        let Some(index) = ledger.interest.slot_index(symbol, channel) else {
+        let Some(index) = self.slot_index(symbol, channel, ledger) else {
             return ledger.blame(Violation::NotAsked, origin, symbol, channel, || {
                 "a gap came and the channel was not asked for".to_string()
             });
@@ -295,6 +288,15 @@ fn snapshot_rules(
 }
 
 impl Ledger {
+    /// Sequence numbers after `last` that did not come and were not announced as lost.
+    #[cold]
+    fn lost(&mut self, count: u64, origin: Origin, symbol: u32, channel: Channel, last: u64) {
+        self.findings.unannounced_count += count;
+        self.blame(Violation::Loss, origin, symbol, channel, || {
+            format!("sq {} came after {last} and no gap was announced", last + count + 1)
+        });
+    }
+
     /// Not inlined: the checker's hot path is the stream that breaks no rule.
     #[cold]
     fn blame(

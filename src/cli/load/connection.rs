@@ -4,8 +4,10 @@
 //! not come, bytes that the socket did not take, and the state of its check.
 
 use super::check::{Ledger, Origin, StreamCheck};
+use super::digest::Shape;
 use super::findings::Violation;
 use super::frame_cache::FrameCache;
+use super::interest::OwnSymbols;
 use super::tally::Tally;
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use crate::wire::client::{
@@ -89,10 +91,10 @@ pub enum Ending {
 }
 
 impl Sink {
-    pub fn new(ledger: Ledger) -> Sink {
+    pub fn new(shape: Shape, ledger: Ledger) -> Sink {
         Sink {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
-            cache: FrameCache::new(),
+            cache: FrameCache::new(shape),
             ledger,
             tally: Tally::new(),
             is_counting: false,
@@ -108,14 +110,20 @@ impl Sink {
 
 impl Connection {
     /// `stream` is nonblocking and its connect has begun.
-    pub fn new(number: usize, stream: TcpStream, upgrade: Upgrade, now_ns: u64) -> Connection {
+    pub fn new(
+        number: usize,
+        stream: TcpStream,
+        upgrade: Upgrade,
+        own: Option<OwnSymbols>,
+        now_ns: u64,
+    ) -> Connection {
         Connection {
             number,
             stream,
             stage: Stage::Dialling(Box::new(upgrade)),
             tail: Vec::new(),
             unsent: Vec::new(),
-            check: StreamCheck::default(),
+            check: StreamCheck::new(own),
             dialled_ns: now_ns,
         }
     }

@@ -76,8 +76,17 @@ struct Line<'a> {
 /// Microseconds since the Unix epoch, from integer ns or RFC 3339.
 struct EventTime(i64);
 
-/// Replaces what `digest` held. A frame that is no array of objects is one malformed entry.
-pub fn digest_frame(payload: &[u8], symbols: &mut SymbolTable, digest: &mut Digest) {
+/// What a text frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// An array of events.
+    Array,
+    /// One event.
+    Object,
+}
+
+/// Replaces what `digest` held. A frame of another shape is one malformed entry.
+pub fn digest_frame(payload: &[u8], shape: Shape, symbols: &mut SymbolTable, digest: &mut Digest) {
     digest.entries.clear();
     digest.times.clear();
     digest.item_count = 0;
@@ -85,9 +94,17 @@ pub fn digest_frame(payload: &[u8], symbols: &mut SymbolTable, digest: &mut Dige
         Ok(text) => text,
         Err(error) => return digest.malformed(format!("a text frame is not UTF-8: {error}")),
     };
-    match serde_json::from_str::<Vec<Line>>(text) {
-        Ok(lines) => lines.iter().for_each(|line| digest.push(line, symbols)),
-        Err(error) => digest.malformed(format!("a frame is not an array of events: {error}")),
+    let outcome = match shape {
+        Shape::Array => serde_json::from_str::<Vec<Line>>(text)
+            .map(|lines| lines.iter().for_each(|line| digest.push(line, symbols))),
+        Shape::Object => serde_json::from_str::<Line>(text).map(|line| digest.push(&line, symbols)),
+    };
+    if let Err(error) = outcome {
+        let expected = match shape {
+            Shape::Array => "an array of events",
+            Shape::Object => "one event",
+        };
+        digest.malformed(format!("a frame is not {expected}: {error}"));
     }
 }
 
@@ -187,7 +204,7 @@ mod tests {
 
     fn digest(text: &str) -> Digest {
         let mut digest = Digest::default();
-        digest_frame(text.as_bytes(), &mut SymbolTable::default(), &mut digest);
+        digest_frame(text.as_bytes(), Shape::Array, &mut SymbolTable::default(), &mut digest);
         digest
     }
 

@@ -1,10 +1,12 @@
 //! The run: opens connections in windows, counts for a while, closes. One thread, one epoll.
 
+use super::LoadError;
+use super::ask::Ask;
 use super::check::Ledger;
 use super::connection::{Connection, Ending, Sink, Step};
 use super::cpu::CpuSeconds;
+use super::cue::Cue;
 use super::tally::new_histogram;
-use crate::wire::client::{Endpoint, Upgrade};
 use hdrhistogram::Histogram;
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -28,13 +30,16 @@ const LEAVING_TIME_MAX: Duration = Duration::from_secs(3);
 /// Longest sleep, so that deadlines are seen.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 
+/// The same while a line on stdin is waited for, which nothing wakes us for.
+const CUE_SLEEP_MAX: Duration = Duration::from_millis(1);
+
 /// Distinct texts of failures that are told apart.
 const FAILURE_TEXTS_MAX: usize = 32;
 
 /// What a run is to do.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub endpoint: Endpoint,
+    pub ask: Ask,
     pub address: SocketAddr,
     pub connection_count: usize,
     /// Handshakes in flight.
@@ -43,6 +48,8 @@ pub struct Plan {
     pub receive_buffer_bytes: Option<usize>,
     /// Share of the connections that are never read after they opened, 0 to 1.
     pub stall_share: f64,
+    /// Counting begins when whoever started the run says so.
+    pub is_cued: bool,
 }
 
 /// What happened to connections over the run.
@@ -95,8 +102,8 @@ impl Driver {
         Ok(Driver {
             poll: Poll::new()?,
             connections: Vec::with_capacity(plan.connection_count),
+            sink: Sink::new(plan.ask.shape(), ledger),
             plan,
-            sink: Sink::new(ledger),
             census,
             began: Instant::now(),
             open_count: 0,
@@ -106,9 +113,12 @@ impl Driver {
     }
 
     /// Opens, counts, closes.
-    pub fn run(mut self) -> io::Result<(Census, Sink)> {
+    pub fn run(mut self) -> Result<(Census, Sink), LoadError> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.open_all(&mut events)?;
+        if self.plan.is_cued {
+            self.wait_for_cue(&mut events)?;
+        }
         self.census.open_at_start = self.open_count;
         if self.open_count > 0 {
             self.count(&mut events)?;
@@ -131,6 +141,14 @@ impl Driver {
             self.expire();
         }
         self.census.opening_time = self.began.elapsed();
+        Ok(())
+    }
+
+    fn wait_for_cue(&mut self, events: &mut Events) -> Result<(), LoadError> {
+        let cue = Cue::announce()?;
+        while !cue.has_come().ok_or(LoadError::NoLine)? {
+            self.turn(events, CUE_SLEEP_MAX)?;
+        }
         Ok(())
     }
 
@@ -180,9 +198,8 @@ impl Driver {
     fn dial(&mut self) -> io::Result<()> {
         let number = self.connections.len();
         let now_ns = self.now_ns();
-        let mut nonce = [0; 16];
-        fastrand::fill(&mut nonce);
-        let upgrade = Upgrade::new(&self.plan.endpoint, nonce);
+        let own = self.plan.ask.own_symbols(number);
+        let upgrade = self.plan.ask.upgrade(own.as_ref(), &self.sink.ledger.symbols);
         let stream = match begin_connect(&self.plan) {
             Ok(stream) => stream,
             Err(error) => {
@@ -191,7 +208,7 @@ impl Driver {
                 return Ok(());
             }
         };
-        let mut connection = Connection::new(number, stream, upgrade, now_ns);
+        let mut connection = Connection::new(number, stream, upgrade, own, now_ns);
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(connection.source(), Token(number), interest)?;
         self.connections.push(Some(connection));

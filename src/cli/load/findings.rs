@@ -21,7 +21,7 @@ pub enum Violation {
     Greeting,
     /// A sequence number that did not grow.
     Order,
-    /// Trades are missing and no gap was announced.
+    /// Trades are missing and no gap was announced; from other servers than ours, anything is.
     Loss,
     /// A gap that does not begin where the stream stands.
     Gap,
@@ -39,6 +39,8 @@ pub struct Findings {
     pub violations: BTreeMap<Violation, u64>,
     /// The first of them, with connection, symbol and channel.
     pub texts: Vec<String>,
+    /// Sequence numbers that were lost and not announced, as [`Violation::Loss`] found them.
+    pub unannounced_count: u64,
     pub gap_count: u64,
     /// Sequence numbers that gaps named as lost, as far as their beginning is known.
     pub gap_lost_count: u64,

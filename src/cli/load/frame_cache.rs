@@ -1,7 +1,7 @@
 //! Frames that were parsed lately, so that the same bytes for thousands of connections are parsed
 //! once and compared afterwards.
 
-use super::digest::{Digest, digest_frame};
+use super::digest::{Digest, Shape, digest_frame};
 use super::symbols::SymbolTable;
 
 /// Slots of the cache, a power of two. A flush of one cohort needs a slot a frame, and the frames
@@ -16,6 +16,7 @@ const SAMPLE_BYTES: usize = 128;
 #[derive(Debug)]
 pub struct FrameCache {
     slots: Vec<Slot>,
+    shape: Shape,
     pub parsed_count: u64,
 }
 
@@ -26,8 +27,8 @@ struct Slot {
 }
 
 impl FrameCache {
-    pub fn new() -> FrameCache {
-        FrameCache { slots: vec![Slot::default(); SLOTS], parsed_count: 0 }
+    pub fn new(shape: Shape) -> FrameCache {
+        FrameCache { slots: vec![Slot::default(); SLOTS], shape, parsed_count: 0 }
     }
 
     /// The digest of `payload`, parsed now or found.
@@ -38,7 +39,7 @@ impl FrameCache {
         if payload.is_empty() || slot.bytes != payload {
             slot.bytes.clear();
             slot.bytes.extend_from_slice(payload);
-            digest_frame(payload, symbols, &mut slot.digest);
+            digest_frame(payload, self.shape, symbols, &mut slot.digest);
             self.parsed_count += 1;
         }
         &slot.digest
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn equal_frames_are_parsed_once() {
-        let (mut cache, mut symbols) = (FrameCache::new(), SymbolTable::default());
+        let (mut cache, mut symbols) = (FrameCache::new(Shape::Array), SymbolTable::default());
         let first = cache.digest(&frame(2_000), &mut symbols).clone();
         for _ in 0..100 {
             assert_eq!(*cache.digest(&frame(2_000), &mut symbols), first);
@@ -85,7 +86,7 @@ mod tests {
     /// Method: two frames that the samples cannot tell apart, in turn.
     #[test]
     fn a_difference_in_the_middle_is_seen() {
-        let (mut cache, mut symbols) = (FrameCache::new(), SymbolTable::default());
+        let (mut cache, mut symbols) = (FrameCache::new(Shape::Array), SymbolTable::default());
         assert_eq!(sample_hash(&frame(2_000)), sample_hash(&frame(2_001)));
         for middle in [2_000, 2_001, 2_000] {
             let digest = cache.digest(&frame(middle), &mut symbols);
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn short_frames_are_told_apart() {
-        let (mut cache, mut symbols) = (FrameCache::new(), SymbolTable::default());
+        let (mut cache, mut symbols) = (FrameCache::new(Shape::Array), SymbolTable::default());
         for text in ["", "[]", "[ ]"] {
             cache.digest(text.as_bytes(), &mut symbols);
         }

@@ -79,7 +79,7 @@ impl Report {
         };
         let counting_time = census.counting_time;
         Report {
-            url: plan.endpoint.to_string(),
+            url: plan.ask.to_string(),
             connect: Connect {
                 seconds: census.opening_time.as_secs_f64(),
                 per_second: per_second(census.opened_count as u64, census.opening_time),

@@ -1,8 +1,12 @@
 //! Method: a server of a few threads, over real sockets and tungstenite, sends scripts of frames;
 //! the report of a whole run against it is checked.
 
+use super::check::Terms;
 use super::connection::{Connection, Sink, Step};
+use super::digest::Shape;
+use super::interest::Interest;
 use super::*;
+use crate::market::{Channel, ChannelSet};
 use crate::wire::client::mock::{MockServer, Sent};
 use crate::wire::client::{Opcode, Upgrade, write_frame};
 use std::io::{Read, Write};
@@ -38,6 +42,10 @@ fn args(url: String, connections: usize) -> LoadArgs {
         connections,
         seconds: 0.4,
         symbols: Some("A,B".to_string()),
+        symbols_each: None,
+        symbols_of: None,
+        seed: 1,
+        dialect: Dialect::Tapecast,
         channels: None,
         window: 7,
         max_hz: None,
@@ -46,6 +54,7 @@ fn args(url: String, connections: usize) -> LoadArgs {
         report: None,
         rcvbuf: None,
         stall: 0.0,
+        start_on_line: false,
         json: false,
     }
 }
@@ -88,7 +97,7 @@ fn good_streams_are_measured() {
     let latency = report.latency_us.expect("times are of now");
     assert!(latency.count == report.window.items && latency.p50 < 1_000_000, "{report}");
     let target = asked.recv().expect("a request came");
-    assert_eq!(target, "/v1/stream?symbols=A,B&channels=quotes,trades&ts=ns");
+    assert_eq!(target, "/v1/stream?channels=quotes,trades&ts=ns&symbols=A,B");
 }
 
 /// Method: one connection of four breaks a rule, one is closed, one gets a frame in pieces.
@@ -153,6 +162,72 @@ fn stalled_connections_are_not_read() {
     assert!(report.is_good() && report.window.items > 0, "{report}");
 }
 
+/// Method: servers that send what others than ours do, one event a message and nothing else.
+#[test]
+fn single_events_are_measured() {
+    let (url, asked) = serve(|number, mut server| {
+        let first = if number == 0 { 9 } else { 1 };
+        for sq in first.. {
+            let event = quote(sq).replace(['[', ']'], "");
+            if !server.say(&event) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    for (dialect, expected) in
+        [(Dialect::Messages, "/feed?symbols=A,B"), (Dialect::Nchan, "/feed/A/B")]
+    {
+        let report = load(&LoadArgs { dialect, ..args(format!("{url}/feed"), 5) }).expect("a run");
+        assert!(report.is_good() && report.window.items > 5, "{report}");
+        assert_eq!(asked.recv().expect("a request came"), expected);
+        (0..4).for_each(|_| drop(asked.recv()));
+    }
+}
+
+#[test]
+fn a_hole_in_single_events_is_a_loss() {
+    let (url, _asked) = serve(|_, mut server| {
+        for sq in [4, 5, 7, 8] {
+            server.say(&quote(sq).replace(['[', ']'], ""));
+        }
+        stream_quotes(server);
+    });
+    let report = load(&LoadArgs { dialect: Dialect::Messages, ..args(url, 1) }).expect("a run");
+    assert_eq!(report.findings.violations.get(&findings::Violation::Loss), Some(&1), "{report}");
+    assert_eq!(report.findings.unannounced_count, 1, "{report}");
+}
+
+#[test]
+fn connections_draw_symbols_of_their_own() {
+    let (url, asked) = serve(|_, mut server| {
+        let drawn = server.target.split_once("symbols=").expect("an option").1.to_string();
+        server.say(GREETING);
+        for sq in 1..=3 {
+            for name in drawn.split(',') {
+                server.say(&quote(sq).replace("\"A\"", &format!("\"{name}\"")));
+            }
+        }
+        stream_quotes(server);
+    });
+    let own = LoadArgs {
+        symbols: None,
+        symbols_each: Some(3),
+        symbols_of: Some(500),
+        channels: Some("quotes".to_string()),
+        ..args(url, 4)
+    };
+    let report = load(&own).expect("a run");
+    // Each gets the quotes of A as well, which it did not ask for.
+    let found = &report.findings.violations;
+    assert_eq!(found.len(), 1, "{report}");
+    assert!(found.contains_key(&findings::Violation::NotAsked), "{report}");
+    let targets: std::collections::BTreeSet<String> = asked.try_iter().collect();
+    assert_eq!(targets.len(), 4, "{targets:?}");
+    let prefix = "/v1/stream?channels=quotes&ts=ns&symbols=S00";
+    assert!(targets.iter().all(|target| target.starts_with(prefix)), "{targets:?}");
+}
+
 #[test]
 fn wrong_use_names_the_flag() {
     let good = || args("ws://127.0.0.1:9".to_string(), 1);
@@ -166,6 +241,13 @@ fn wrong_use_names_the_flag() {
         (LoadArgs { window: 0, ..good() }, "--window"),
         (LoadArgs { seconds: 0.0, ..good() }, "--seconds"),
         (LoadArgs { stall: 1.5, ..good() }, "--stall"),
+        (LoadArgs { symbols_each: Some(9), symbols_of: Some(8), ..good() }, "--symbols-each"),
+        (LoadArgs { symbols_each: Some(1), symbols_of: Some(0), ..good() }, "--symbols-of"),
+        (LoadArgs { dialect: Dialect::Nchan, max_hz: Some(1.0), ..good() }, "--max-hz"),
+        (
+            LoadArgs { dialect: Dialect::Messages, symbols: Some("*".to_string()), ..good() },
+            "--dialect messages",
+        ),
         (LoadArgs { url: "nonsense".to_string(), ..good() }, "nonsense"),
     ];
     for (args, named) in cases {
@@ -214,7 +296,8 @@ fn sink() -> Sink {
     let channels = ChannelSet::of(Channel::Quotes);
     let interest = Interest::new(None, channels, &mut symbols);
     let (first_seen, findings) = (FirstSeen::default(), Findings::default());
-    Sink::new(Ledger { symbols, interest, first_seen, findings })
+    let terms = Terms::Protocol;
+    Sink::new(Shape::Array, Ledger { symbols, interest, terms, first_seen, findings })
 }
 
 /// A connection that has sent its request, and the server's end of it behind that request.
@@ -226,7 +309,7 @@ fn connected(upgrade: Upgrade) -> (Connection, TcpStream) {
     let (mut server, _) = listener.accept().expect("it connected");
     let mut request = vec![0; upgrade.request.len()];
     let client = mio::net::TcpStream::from_std(client);
-    let mut connection = Connection::new(0, client, upgrade, 0);
+    let mut connection = Connection::new(0, client, upgrade, None, 0);
     assert_eq!(connection.write_ready(), Step::Waits);
     server.read_exact(&mut request).expect("the request comes whole");
     (connection, server)

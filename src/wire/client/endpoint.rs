@@ -67,6 +67,14 @@ impl Endpoint {
         self.options.push((name.to_string(), value.to_string()));
     }
 
+    /// Appends a segment to the path, escaped.
+    pub fn push_segment(&mut self, segment: &str) {
+        if !self.path.ends_with('/') {
+            self.path.push('/');
+        }
+        encode(segment, &mut self.path);
+    }
+
     pub fn take_option(&mut self, name: &str) -> Option<String> {
         let value = self.option(name).map(str::to_string);
         self.options.retain(|(n, _)| n != name);

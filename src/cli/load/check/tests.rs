@@ -1,8 +1,10 @@
 //! Method: streams are written as JSON, as a server would send them, one frame a string, and go
 //! through digest and checker; the violations found are compared.
 
-use super::super::digest::digest_frame;
+use super::super::digest::{Shape, digest_frame};
 use super::*;
+use crate::cli::load::interest::Draw;
+use crate::market::ChannelSet;
 
 const SECOND: u64 = 1_000_000_000;
 const GREETING: &str = r#"[{"T":"success","msg":"connected","v":1}]"#;
@@ -13,7 +15,8 @@ fn ledger(names: Option<&[&str]>) -> Ledger {
     let channels = ChannelSet::of(Channel::Trades).with(ChannelSet::of(Channel::Quotes));
     let mut symbols = SymbolTable::default();
     let interest = Interest::new(names.as_deref(), channels, &mut symbols);
-    Ledger { symbols, interest, first_seen: FirstSeen::default(), findings: Findings::default() }
+    let (first_seen, findings) = (FirstSeen::default(), Findings::default());
+    Ledger { symbols, interest, terms: Terms::Protocol, first_seen, findings }
 }
 
 /// One connection that asked at `asked_ns` gets the frames half a second later.
@@ -22,7 +25,7 @@ fn feed(ledger: &mut Ledger, asked_ns: u64, frames: &[&str]) {
     let origin = Origin { connection: 3, asked_ns, now_ns: asked_ns + SECOND / 2 };
     for frame in frames {
         let mut digest = Digest::default();
-        digest_frame(frame.as_bytes(), &mut ledger.symbols, &mut digest);
+        digest_frame(frame.as_bytes(), Shape::Array, &mut ledger.symbols, &mut digest);
         check.apply(&digest, origin, ledger);
     }
 }
@@ -172,4 +175,33 @@ fn what_is_allowed_is_counted() {
     assert_eq!((findings.gap_count, findings.gap_lost_count), (2, 8));
     assert_eq!((findings.heartbeat_count, findings.errors.get(&405)), (1, Some(&1)));
     assert_eq!(findings.first_error.as_deref(), Some("symbol limit exceeded"));
+}
+
+/// Method: streams of a server that is not ours: no greeting, no snapshot, no gap.
+#[test]
+fn a_bare_sequence_may_begin_anywhere_and_has_no_hole() {
+    let mut ledger = Ledger { terms: Terms::Sequence, ..ledger(Some(&["A"])) };
+    feed(&mut ledger, 0, &[&frame("q7 t3 q8 q9 t4")]);
+    assert_eq!(ledger.findings.violation_count(), 0, "{:?}", ledger.findings.texts);
+    feed(&mut ledger, 0, &[&frame("q7 q9 q9 q8 t1 t5")]);
+    let found: Vec<_> = ledger.findings.violations.clone().into_iter().collect();
+    assert_eq!(found, [(Violation::Order, 2), (Violation::Loss, 2)]);
+    assert_eq!(ledger.findings.unannounced_count, 1 + 3);
+}
+
+#[test]
+fn a_connection_with_symbols_of_its_own_gets_no_others() {
+    let draw = Draw { each: 1, of: 2, seed: 1 };
+    let own = draw.symbols(0);
+    let mut ledger = ledger(Some(&["A", "B"]));
+    let mut check = StreamCheck::new(Some(own.clone()));
+    let origin = Origin { connection: 0, asked_ns: 0, now_ns: 0 };
+    for frame in [GREETING, &frame("q1 q2"), &frame("q1").replace('A', "B")] {
+        let mut digest = Digest::default();
+        digest_frame(frame.as_bytes(), Shape::Array, &mut ledger.symbols, &mut digest);
+        check.apply(&digest, origin, &mut ledger);
+    }
+    let foreign = if own.numbers() == [0] { 1 } else { 2 };
+    assert_eq!(ledger.findings.violations.get(&Violation::NotAsked), Some(&foreign));
+    assert_eq!((ledger.findings.violation_count(), check.slots.len()), (foreign, 2));
 }
