@@ -118,12 +118,13 @@ impl Load {
 pub struct Report(pub Value);
 
 impl Report {
-    /// A number by its path; `None` where the report has none there.
-    pub fn number(&self, path: &str) -> Option<f64> {
-        self.0.pointer(path)?.as_f64()
+    /// The first of some paths that is there.
+    pub fn number(&self, paths: &[&str]) -> Option<f64> {
+        paths.iter().find_map(|path| self.0.pointer(path)?.as_f64())
     }
 
-    pub fn count(&self, path: &str) -> u64 {
-        self.0.pointer(path).and_then(Value::as_u64).unwrap_or(0)
+    /// 0 where none of them is there.
+    pub fn count(&self, paths: &[&str]) -> u64 {
+        paths.iter().find_map(|path| self.0.pointer(path)?.as_u64()).unwrap_or(0)
     }
 }

@@ -185,31 +185,39 @@ fn add_memory(figures: &mut Figures, before: Memory, after: Memory, each: f64) {
 }
 
 fn add_report(figures: &mut Figures, report: &Report) {
-    figures.ticks = report.count("/ticks");
-    figures.frames = report.count("/frames");
-    figures.reads = report.count("/reads");
-    figures.bytes = report.count("/bytes");
-    figures.violations = report.count("/violations");
-    figures.missing = report.count("/missing");
-    figures.load_cpu_s = report.number("/cpu_s").unwrap_or(0.0);
-    figures.connects_per_s = report.number("/connects_per_s").unwrap_or(0.0);
-    figures.connect_p99_us = report.number("/connect_us/p99").unwrap_or(0.0);
+    figures.ticks = report.count(&["/ticks", "/window/ticks", "/window/items"]);
+    figures.frames = report.count(&["/frames", "/window/frames"]);
+    figures.reads = report.count(&["/reads", "/window/reads"]);
+    figures.bytes = report.count(&["/bytes", "/window/bytes"]);
+    figures.violations = report.count(&["/violations", "/violation_count"]);
+    figures.missing = report.count(&["/missing", "/window/missing", "/findings/merged_count"]);
+    figures.load_cpu_s = report.number(&["/cpu_s", "/cpu/window_s"]).unwrap_or_else(|| {
+        let part = |path: &str| report.number(&[path]).unwrap_or(0.0);
+        part("/cpu/window/user") + part("/cpu/window/system")
+    });
+    let rate = ["/connects_per_s", "/connect/per_second"];
+    figures.connects_per_s = report.number(&rate).unwrap_or(0.0);
+    let p99 = ["/connect_us/p99", "/connect/latency_us/p99"];
+    figures.connect_p99_us = report.number(&p99).unwrap_or(0.0);
     figures.latency_us = latency(report, "/latency_us");
     figures.last_us = latency(report, "/last_us");
     figures.classes = report.0.get("classes").cloned();
-    let start = report.count("/connections/open_at_start");
-    figures.closed = start.saturating_sub(report.count("/connections/open_at_end"));
+    let start = report.count(&["/connections/open_at_start"]);
+    figures.closed = start.saturating_sub(report.count(&["/connections/open_at_end"]));
 }
 
 fn latency(report: &Report, path: &str) -> Option<Latency> {
-    let at = |name: &str| report.number(&format!("{path}/{name}"));
-    let p50 = at("p50")?;
+    let at = |names: &[&str]| {
+        let paths: Vec<String> = names.iter().map(|name| format!("{path}/{name}")).collect();
+        report.number(&paths.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let p50 = at(&["p50"])?;
     (p50 > 0.0).then(|| Latency {
-        mean: at("mean").unwrap_or(0.0),
+        mean: at(&["mean"]).unwrap_or(0.0),
         p50,
-        p90: at("p90").unwrap_or(0.0),
-        p99: at("p99").unwrap_or(0.0),
-        p999: at("p999").or(at("p99_9")).unwrap_or(0.0),
-        max: at("max").unwrap_or(0.0),
+        p90: at(&["p90"]).unwrap_or(0.0),
+        p99: at(&["p99"]).unwrap_or(0.0),
+        p999: at(&["p999", "p99_9"]).unwrap_or(0.0),
+        max: at(&["max"]).unwrap_or(0.0),
     })
 }
