@@ -7,15 +7,19 @@
 //! connections; the market begins; after the warm-up the load counts, and the CPU time of the
 //! server's process tree is read at both ends of the window.
 
+mod aims;
 mod args;
+mod charts;
 mod feed;
 mod load;
 mod measure;
 mod process;
+mod report;
 mod results;
 mod rounds;
 mod search;
 mod servers;
+mod small;
 mod stats;
 mod verdict;
 mod workload;
@@ -24,8 +28,10 @@ use args::Args;
 use clap::Parser;
 use measure::Plan;
 use results::{Machine, Results};
-use servers::{Kind, Server};
+use servers::Server;
 use std::error::Error;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -33,7 +39,7 @@ use std::time::Duration;
 fn main() -> ExitCode {
     let outcome = match std::env::args().any(|argument| argument == "--bench") {
         true => run(&Args::parse().settled()),
-        false => run_small(),
+        false => small::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,8 +56,33 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         list();
         return Ok(());
     }
-    if !args.render && !args.publish {
+    if args.publish {
+        return Ok(publish(&out)?);
+    }
+    if !args.render {
         measure_all(args, &out)?;
+    }
+    render(&out)?;
+    println!("{}", out.join("results.md").display());
+    Ok(())
+}
+
+/// Tables and charts of the results there.
+fn render(out: &Path) -> io::Result<Vec<String>> {
+    let results = Results::read(out)?;
+    fs::write(out.join("results.md"), report::markdown(&results))?;
+    charts::draw(&results, out)
+}
+
+/// What the README shows is a copy in the repository.
+fn publish(out: &Path) -> io::Result<()> {
+    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    fs::create_dir_all(&to)?;
+    let mut files = render(out)?;
+    files.extend(["results.json".into(), "results.md".into()]);
+    for file in files {
+        fs::copy(out.join(&file), to.join(&file))?;
+        println!("benches/results/{file}");
     }
     Ok(())
 }
@@ -145,22 +176,4 @@ fn list() {
 fn raise_descriptor_limit() -> u64 {
     let limit = tapecast::server::descriptors::raise_descriptor_limit();
     limit.map_or(0, |(_, hard)| hard)
-}
-
-fn run_small() -> Result<(), Box<dyn Error>> {
-    stats::check();
-    search::check();
-    raise_descriptor_limit();
-    let args = Args { workloads: vec!["W2".into()], ..Args::parse_from(["fanout", "--quick"]) };
-    let args = args.settled();
-    let cell = workload::Cell { connections: 20, ..chosen_cells(&args)?.remove(0) };
-    let mut servers = Server::installed();
-    servers.retain(|server| server.kind != Kind::Peer);
-    let measured = rounds::measure_cell(&cell, &servers, 1, &plan(&args));
-    for run in &measured.runs {
-        if let results::Outcome::Failed(why) = &run.outcome {
-            return Err(format!("{}: {why}", run.server).into());
-        }
-    }
-    Ok(())
 }

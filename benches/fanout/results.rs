@@ -149,15 +149,20 @@ impl Results {
     }
 }
 
+impl Run {
+    pub fn figures(&self) -> Option<&Figures> {
+        match &self.outcome {
+            Outcome::Figures(figures) => Some(figures),
+            Outcome::Failed(_) => None,
+        }
+    }
+}
+
 impl CellResults {
     /// Rounds of a server that gave figures.
     pub fn figures<'a>(&'a self, server: &'a str) -> impl Iterator<Item = (usize, &'a Figures)> {
-        self.runs.iter().filter(move |run| run.server == server).filter_map(|run| {
-            match &run.outcome {
-                Outcome::Figures(figures) => Some((run.round, &**figures)),
-                Outcome::Failed(_) => None,
-            }
-        })
+        let of_server = self.runs.iter().filter(move |run| run.server == server);
+        of_server.filter_map(|run| Some((run.round, run.figures()?)))
     }
 
     /// In the order in which they first ran.

@@ -219,11 +219,11 @@ fn floor_program() -> Option<PathBuf> {
     newest.map(|entry| entry.path())
 }
 
-fn floor_flags(name: &str, _cell: &Cell) -> Vec<String> {
+fn floor_flags(name: &str, cell: &Cell) -> Vec<String> {
     let flag = match name {
         FLOOR_SEND => "--send",
         FLOOR_RING => "--ring",
         _ => "--connect",
     };
-    vec![flag.to_string()]
+    vec![flag.to_string(), "--flush-ms".into(), cell.flush_ms.to_string()]
 }

@@ -20,7 +20,8 @@ const P99_RATIO_MAX: f64 = 1.1;
 /// A load with less rest than this may be what was measured.
 const LOAD_SHARE_MAX: f64 = 0.95;
 
-/// What a server came to in a cell, over the rounds that count.
+/// What a server came to in a cell: over the rounds that count or, where too few do, over those in
+/// which every client got everything, however late.
 #[derive(Debug)]
 pub struct Summary<'a> {
     pub server: &'a str,
@@ -30,7 +31,17 @@ pub struct Summary<'a> {
     /// True of rounds that count too.
     pub remarks: Vec<String>,
     valid: Vec<(usize, &'a Figures)>,
+    /// Those that count, and those that only were too slow or merged.
+    complete: Vec<(usize, &'a Figures)>,
     floor: Vec<(usize, &'a Figures)>,
+}
+
+/// Why a run does not count.
+enum Fault {
+    /// Somebody did not get something.
+    Incomplete(String),
+    /// All got all, but later than the floor's clients or in fewer sends.
+    Unlike(String),
 }
 
 /// The floor that a cell is told against: of those measured the first.
@@ -53,6 +64,7 @@ impl<'a> Summary<'a> {
             invalid: Vec::new(),
             remarks: Vec::new(),
             valid: Vec::new(),
+            complete: Vec::new(),
             floor,
         };
         for run in results.runs.iter().filter(|run| run.server == server) {
@@ -69,9 +81,16 @@ impl<'a> Summary<'a> {
 
     fn judge(&mut self, cell: &Cell, round: usize, figures: &'a Figures) {
         let floor = self.floor.iter().find(|(other, _)| *other == round).map(|(_, floor)| *floor);
-        match reason_against(cell, figures, floor) {
-            Some(why) => self.invalid.push((round, why)),
-            None => self.valid.push((round, figures)),
+        match fault(cell, figures, floor) {
+            None => {
+                self.valid.push((round, figures));
+                self.complete.push((round, figures));
+            }
+            Some(Fault::Unlike(why)) => {
+                self.invalid.push((round, why));
+                self.complete.push((round, figures));
+            }
+            Some(Fault::Incomplete(why)) => self.invalid.push((round, why)),
         }
         if figures.load_share() > LOAD_SHARE_MAX {
             let share = 100.0 * figures.load_share();
@@ -94,14 +113,22 @@ impl<'a> Summary<'a> {
         self.valid.len()
     }
 
-    /// Over the rounds that count.
+    /// Every client got everything, in half of the rounds at least.
+    pub fn is_complete(&self) -> bool {
+        !self.complete.is_empty() && 2 * self.complete.len() >= self.rounds
+    }
+
+    fn figures(&self) -> &[(usize, &'a Figures)] {
+        if self.counts() { &self.valid } else { &self.complete }
+    }
+
     pub fn spread(&self, of: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        Spread::of(self.valid.iter().filter_map(|(_, figures)| of(figures)))
+        Spread::of(self.figures().iter().filter_map(|(_, figures)| of(figures)))
     }
 
     /// To the floor of the same round.
     pub fn ratio(&self, of: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        ratio_between(&self.valid, &self.floor, of)
+        ratio_between(self.figures(), &self.floor, of)
     }
 
     /// To another server of the same round.
@@ -110,7 +137,7 @@ impl<'a> Summary<'a> {
         other: &Summary,
         of: impl Fn(&Figures) -> Option<f64>,
     ) -> Option<Spread> {
-        ratio_between(&self.valid, &other.valid, of)
+        ratio_between(self.figures(), other.figures(), of)
     }
 }
 
@@ -126,8 +153,15 @@ fn ratio_between(
     Spread::of(paired_ratios(&values(ours), &values(theirs)))
 }
 
-/// Why a run does not count; `None` where it does.
-fn reason_against(cell: &Cell, figures: &Figures, floor: Option<&Figures>) -> Option<String> {
+/// `None` where it counts.
+fn fault(cell: &Cell, figures: &Figures, floor: Option<&Figures>) -> Option<Fault> {
+    incomplete(cell, figures).map(Fault::Incomplete).or_else(|| {
+        let floor = floor.filter(|_| !cell.market.is_quiet())?;
+        reason_against_floor(figures, floor).map(Fault::Unlike)
+    })
+}
+
+fn incomplete(cell: &Cell, figures: &Figures) -> Option<String> {
     if figures.violations + figures.missing > 0 {
         let (missing, broken) = (figures.missing, figures.violations);
         return Some(format!(
@@ -145,11 +179,10 @@ fn reason_against(cell: &Cell, figures: &Figures, floor: Option<&Figures>) -> Op
     let each = cell.market.updates_per_second(cell.symbols_each());
     let one_burst = readers * each * cell.market.every_us as f64 / 1e6;
     let expected = readers * each * figures.seconds;
-    if (figures.ticks as f64) < (expected * DELIVERED_MIN).min(expected - one_burst) {
-        let share = 100.0 * figures.ticks as f64 / expected;
-        return Some(format!("delivered {share:.1} % of the updates within the window"));
-    }
-    floor.and_then(|floor| reason_against_floor(figures, floor))
+    let least = (expected * DELIVERED_MIN).min(expected - one_burst);
+    let share = 100.0 * figures.ticks as f64 / expected;
+    let is_short = (figures.ticks as f64) < least;
+    is_short.then(|| format!("delivered {share:.1} % of the updates within the window"))
 }
 
 fn reason_against_floor(figures: &Figures, floor: &Figures) -> Option<String> {
