@@ -2,8 +2,7 @@
 
 use super::args::{LoadArgs, LoadError};
 use super::check::Terms;
-use super::dialect::Dialect;
-use super::digest::Shape;
+use super::dialect::{Dialect, Form};
 use super::interest::{Draw, Interest, OwnSymbols};
 use super::symbols::SymbolTable;
 use crate::market::{Channel, ChannelSet, Symbol};
@@ -66,10 +65,10 @@ impl Ask {
         }
     }
 
-    pub fn shape(&self) -> Shape {
+    pub fn form(&self) -> Form {
         match self.dialect {
-            Dialect::Tapecast => Shape::Array,
-            _ => Shape::Object,
+            Dialect::Tapecast => Form::Array,
+            _ => Form::Object,
         }
     }
 

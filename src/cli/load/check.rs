@@ -15,7 +15,7 @@
 //!
 //! Jumps of `sq` on quotes and bars are merged updates: allowed, and counted.
 
-use super::digest::{Digest, Entry, Rare};
+use super::digest::{Digest, Entry, Item, Rare};
 use super::findings::{Findings, Violation};
 use super::interest::{Interest, OwnSymbols};
 use super::symbols::SymbolTable;
@@ -126,9 +126,9 @@ impl StreamCheck {
         }
         for entry in &digest.entries {
             match entry {
-                Entry::Item { symbol, channel, is_snapshot, sq } => {
+                Entry::Item(item) => {
                     self.item_count += 1;
-                    self.item(*symbol, *channel, *is_snapshot, *sq, origin, ledger);
+                    self.item(item, origin, ledger);
                 }
                 Entry::Rare(rare) => self.rare(rare, origin, ledger),
             }
@@ -151,15 +151,8 @@ impl StreamCheck {
     }
 
     #[inline]
-    fn item(
-        &mut self,
-        symbol: u32,
-        channel: Channel,
-        is_snapshot: bool,
-        sq: u64,
-        origin: Origin,
-        ledger: &mut Ledger,
-    ) {
+    fn item(&mut self, item: &Item, origin: Origin, ledger: &mut Ledger) {
+        let Item { symbol, channel, is_snapshot, sq, .. } = *item;
         let Some(index) = self.slot_index(symbol, channel, ledger) else {
             return ledger.blame(Violation::NotAsked, origin, symbol, channel, || {
                 format!("sq {sq} came and was not asked for")
@@ -193,7 +186,7 @@ impl StreamCheck {
             }
             Channel::Quotes | Channel::Bars => {
                 if is_snapshot || slot.is_unseen() {
-                    snapshot_rules(slot, symbol, channel, is_snapshot, sq, origin, ledger);
+                    snapshot_rules(slot, item, origin, ledger);
                 } else if !is_next {
                     ledger.findings.merged(sq - slot.last() - 1);
                 }
@@ -265,15 +258,8 @@ impl StreamCheck {
 }
 
 /// For an item of quotes or bars that is of a snapshot, or the first of its symbol and channel.
-fn snapshot_rules(
-    slot: Slot,
-    symbol: u32,
-    channel: Channel,
-    is_snapshot: bool,
-    sq: u64,
-    origin: Origin,
-    ledger: &mut Ledger,
-) {
+fn snapshot_rules(slot: Slot, item: &Item, origin: Origin, ledger: &mut Ledger) {
+    let Item { symbol, channel, is_snapshot, sq, .. } = *item;
     // Asked before anything else, since it also notes that the value is known from now on.
     let was_known = slot.is_unseen() && ledger.first_seen.was_known(symbol, channel, origin);
     if is_snapshot && slot.has(Slot::UPDATED) {

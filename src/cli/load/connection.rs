@@ -4,7 +4,7 @@
 //! not come, bytes that the socket did not take, and the state of its check.
 
 use super::check::{Ledger, Origin, StreamCheck};
-use super::digest::Shape;
+use super::dialect::Form;
 use super::findings::Violation;
 use super::frame_cache::FrameCache;
 use super::interest::OwnSymbols;
@@ -91,10 +91,10 @@ pub enum Ending {
 }
 
 impl Sink {
-    pub fn new(shape: Shape, ledger: Ledger) -> Sink {
+    pub fn new(form: Form, ledger: Ledger) -> Sink {
         Sink {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
-            cache: FrameCache::new(shape),
+            cache: FrameCache::new(form),
             ledger,
             tally: Tally::new(),
             is_counting: false,

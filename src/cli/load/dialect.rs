@@ -3,6 +3,13 @@
 //! A dialect says how symbols are asked for and how events come. All are over WebSocket, and the
 //! objects are the same: what Tapecast has as elements of its arrays.
 
+mod json;
+mod msgpack;
+mod scan;
+
+use super::digest::Digest;
+use super::symbols::SymbolTable;
+use crate::wire::client::Opcode;
 use std::fmt::{self, Display, Formatter};
 
 /// What the server speaks.
@@ -29,5 +36,50 @@ impl Dialect {
 impl Display for Dialect {
     fn fmt(&self, f: &mut Formatter) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// What a message of the server holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// An array of events in JSON.
+    Array,
+    /// One event in JSON.
+    Object,
+    /// An array of events in MessagePack.
+    MessagePack,
+}
+
+impl Form {
+    /// Replaces what `digest` held. A payload of another form is one malformed entry.
+    pub fn parse(self, payload: &[u8], symbols: &mut SymbolTable, digest: &mut Digest) {
+        digest.clear();
+        let outcome = match self {
+            Form::Array => json::parse_array(payload, |line| digest.push(&line, symbols)),
+            Form::Object => json::parse_object(payload, |line| digest.push(&line, symbols)),
+            Form::MessagePack => msgpack::parse_array(payload, |line| digest.push(&line, symbols)),
+        };
+        if let Err(why) = outcome {
+            digest.malformed(why);
+        }
+    }
+
+    /// The same, cheaper and without a look at what is not checked. `false`: the payload has
+    /// something that only [`Form::parse`] knows.
+    #[inline]
+    pub fn scan(self, payload: &[u8], symbols: &mut SymbolTable, digest: &mut Digest) -> bool {
+        digest.clear();
+        match self {
+            Form::Array => scan::scan_array(payload, symbols, digest),
+            Form::Object => scan::scan_object(payload, symbols, digest),
+            Form::MessagePack => false,
+        }
+    }
+
+    pub fn opcode(self) -> Opcode {
+        match self {
+            Form::Array | Form::Object => Opcode::Text,
+            Form::MessagePack => Opcode::Binary,
+        }
     }
 }

@@ -1,15 +1,11 @@
-//! A frame reduced to what is checked and measured, so that it is parsed once however many
+//! A message reduced to what is checked and measured, so that it is parsed once however many
 //! connections get it.
 
 use super::symbols::SymbolTable;
 use crate::market::Channel;
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
-/// What one text frame says, in order.
+/// What one message says, in order.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Digest {
     pub entries: Vec<Entry>,
@@ -20,10 +16,10 @@ pub struct Digest {
     pub item_count: u32,
 }
 
-/// Items are nearly everything, so they stay small and in place (16 bytes).
+/// Items are nearly everything, so they stay small and in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    Item { symbol: u32, channel: Channel, is_snapshot: bool, sq: u64 },
+    Item(Item),
     Rare(Box<Rare>),
 }
 
@@ -51,104 +47,91 @@ pub enum Rare {
     Malformed(String),
 }
 
-const _: () = assert!(size_of::<Entry>() == 16, "the checker walks entries; they stay compact");
+const _: () = assert!(size_of::<Entry>() == 24, "the checker walks entries; they stay compact");
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(rename = "T", borrow)]
-    kind: &'a str,
-    /// A `feed` event may give something else than one name here.
-    #[serde(rename = "S", borrow)]
-    symbol: Option<&'a RawValue>,
-    sq: Option<u64>,
-    sn: Option<u8>,
-    t: Option<EventTime>,
-    #[serde(borrow)]
-    ch: Option<&'a str>,
-    from: Option<u64>,
-    to: Option<u64>,
-    n: Option<u64>,
-    code: Option<u64>,
-    #[serde(borrow)]
-    msg: Option<Cow<'a, str>>,
-}
-
-/// Microseconds since the Unix epoch, from integer ns or RFC 3339.
-struct EventTime(i64);
-
-/// What a text frame holds.
+/// A trade, quote or bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// An array of events.
-    Array,
-    /// One event.
-    Object,
+pub struct Item {
+    pub symbol: u32,
+    pub channel: Channel,
+    pub is_snapshot: bool,
+    pub sq: u64,
+    /// µs since the Unix epoch.
+    pub event_us: i64,
 }
 
-/// Replaces what `digest` held. A frame of another shape is one malformed entry.
-pub fn digest_frame(payload: &[u8], shape: Shape, symbols: &mut SymbolTable, digest: &mut Digest) {
-    digest.entries.clear();
-    digest.times.clear();
-    digest.item_count = 0;
-    let text = match std::str::from_utf8(payload) {
-        Ok(text) => text,
-        Err(error) => return digest.malformed(format!("a text frame is not UTF-8: {error}")),
-    };
-    let outcome = match shape {
-        Shape::Array => serde_json::from_str::<Vec<Line>>(text)
-            .map(|lines| lines.iter().for_each(|line| digest.push(line, symbols))),
-        Shape::Object => serde_json::from_str::<Line>(text).map(|line| digest.push(&line, symbols)),
-    };
-    if let Err(error) = outcome {
-        let expected = match shape {
-            Shape::Array => "an array of events",
-            Shape::Object => "one event",
-        };
-        digest.malformed(format!("a frame is not {expected}: {error}"));
-    }
+/// The members of one event that are checked or counted, in whatever encoding it came.
+#[derive(Debug, Default)]
+pub struct Line<'a> {
+    pub kind: &'a str,
+    pub symbol: Option<&'a str>,
+    pub sq: Option<u64>,
+    pub is_snapshot: bool,
+    /// µs since the Unix epoch.
+    pub event_us: Option<i64>,
+    pub channel: Option<&'a str>,
+    pub from: Option<u64>,
+    pub to: Option<u64>,
+    /// Of a heartbeat.
+    pub item_count: Option<u64>,
+    pub code: Option<u64>,
+    pub message: Option<Cow<'a, str>>,
 }
 
 impl Digest {
-    fn push(&mut self, line: &Line, symbols: &mut SymbolTable) {
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.times.clear();
+        self.item_count = 0;
+    }
+
+    pub fn push(&mut self, line: &Line, symbols: &mut SymbolTable) {
         let channel = match line.kind {
             "t" => Channel::Trades,
             "q" => Channel::Quotes,
             "b" => Channel::Bars,
             _ => return self.push_rare(line, symbols),
         };
-        let (Some(symbol), Some(sq), Some(time)) = (line.symbol(symbols), line.sq, &line.t) else {
+        let symbol = line.symbol.and_then(|name| symbols.intern(name));
+        let (Some(symbol), Some(sq), Some(event_us)) = (symbol, line.sq, line.event_us) else {
             return self.malformed(format!("a {:?} event lacks one of S, sq and t", line.kind));
         };
-        let is_snapshot = line.sn == Some(1);
+        let is_snapshot = line.is_snapshot;
+        self.push_item(Item { symbol, channel, is_snapshot, sq, event_us });
+    }
+
+    #[inline]
+    pub fn push_item(&mut self, item: Item) {
         self.item_count += 1;
-        self.entries.push(Entry::Item { symbol, channel, is_snapshot, sq });
-        if is_snapshot {
+        self.entries.push(Entry::Item(item));
+        if item.is_snapshot {
             return;
         }
         match self.times.last_mut() {
-            Some((last, count)) if *last == time.0 => *count += 1,
-            _ => self.times.push((time.0, 1)),
+            Some((last, count)) if *last == item.event_us => *count += 1,
+            _ => self.times.push((item.event_us, 1)),
         }
     }
 
     fn push_rare(&mut self, line: &Line, symbols: &mut SymbolTable) {
         let rare = match line.kind {
-            "success" if line.msg.as_deref() == Some("connected") => Rare::Greeting,
+            "success" if line.message.as_deref() == Some("connected") => Rare::Greeting,
             "gap" => {
-                let channel = line.ch.and_then(Channel::from_name);
-                let (Some(symbol), Some(channel)) = (line.symbol(symbols), channel) else {
+                let channel = line.channel.and_then(Channel::from_name);
+                let symbol = line.symbol.and_then(|name| symbols.intern(name));
+                let (Some(symbol), Some(channel)) = (symbol, channel) else {
                     return self.malformed("a gap lacks S or a known ch".to_string());
                 };
                 Rare::Gap { symbol, channel, from: line.from, to: line.to }
             }
-            "hb" => match line.n {
+            "hb" => match line.item_count {
                 Some(item_count) => Rare::Heartbeat { item_count },
                 None => return self.malformed("a heartbeat lacks n".to_string()),
             },
             "epoch" => Rare::Epoch,
             "shutdown" => Rare::Shutdown,
             "error" => {
-                let message = line.msg.as_deref().unwrap_or("").to_string();
+                let message = line.message.as_deref().unwrap_or("").to_string();
                 Rare::Error { code: line.code.unwrap_or(0), message }
             }
             _ => Rare::Other,
@@ -156,55 +139,19 @@ impl Digest {
         self.entries.push(Entry::Rare(Box::new(rare)));
     }
 
-    fn malformed(&mut self, why: String) {
+    pub fn malformed(&mut self, why: String) {
         self.entries.push(Entry::Rare(Box::new(Rare::Malformed(why))));
-    }
-}
-
-impl Line<'_> {
-    /// A symbol has no byte that JSON escapes (see `market::Symbol`), so the raw text is the name.
-    fn symbol(&self, symbols: &mut SymbolTable) -> Option<u32> {
-        let quoted = self.symbol?.get();
-        symbols.intern(quoted.strip_prefix('"')?.strip_suffix('"')?)
-    }
-}
-
-impl<'de> Deserialize<'de> for EventTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EventTime, D::Error> {
-        deserializer.deserialize_any(EventTimeVisitor)
-    }
-}
-
-struct EventTimeVisitor;
-
-impl Visitor<'_> for EventTimeVisitor {
-    type Value = EventTime;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("integer nanoseconds or an RFC 3339 time")
-    }
-
-    fn visit_u64<E: de::Error>(self, ns: u64) -> Result<EventTime, E> {
-        Ok(EventTime((ns / 1000) as i64))
-    }
-
-    fn visit_i64<E: de::Error>(self, ns: i64) -> Result<EventTime, E> {
-        Ok(EventTime(ns.div_euclid(1000)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<EventTime, E> {
-        let time: jiff::Timestamp = text.parse().map_err(E::custom)?;
-        Ok(EventTime(time.as_microsecond()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::load::dialect::Form;
 
     fn digest(text: &str) -> Digest {
         let mut digest = Digest::default();
-        digest_frame(text.as_bytes(), Shape::Array, &mut SymbolTable::default(), &mut digest);
+        Form::Array.parse(text.as_bytes(), &mut SymbolTable::default(), &mut digest);
         digest
     }
 
@@ -216,13 +163,15 @@ mod tests {
                 {"T":"t","S":"AAPL","t":1700000000000001000,"sq":1},
                 {"T":"b","S":"AAPL","n":12,"t":1700000000000002000,"sq":2}]"#,
         );
-        let item =
-            |symbol, channel, is_snapshot, sq| Entry::Item { symbol, channel, is_snapshot, sq };
+        let start: i64 = 1_700_000_000_000_000;
+        let item = |symbol, channel, is_snapshot, sq, event_us| {
+            Entry::Item(Item { symbol, channel, is_snapshot, sq, event_us: start + event_us })
+        };
         let expected = [
-            item(0, Channel::Quotes, true, 7),
-            item(1, Channel::Trades, false, 3),
-            item(0, Channel::Trades, false, 1),
-            item(0, Channel::Bars, false, 2),
+            item(0, Channel::Quotes, true, 7, 1),
+            item(1, Channel::Trades, false, 3, 1),
+            item(0, Channel::Trades, false, 1, 1),
+            item(0, Channel::Bars, false, 2, 2),
         ];
         assert_eq!(got.entries, expected);
         assert_eq!(got.item_count, 4);

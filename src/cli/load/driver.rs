@@ -102,7 +102,7 @@ impl Driver {
         Ok(Driver {
             poll: Poll::new()?,
             connections: Vec::with_capacity(plan.connection_count),
-            sink: Sink::new(plan.ask.shape(), ledger),
+            sink: Sink::new(plan.ask.form(), ledger),
             plan,
             census,
             began: Instant::now(),

@@ -14,11 +14,16 @@ pub struct SymbolTable {
 
 impl SymbolTable {
     /// `None` where the table is full: no server of ours knows more than [`SYMBOLS_MAX`].
-    #[inline]
     pub fn intern(&mut self, name: &str) -> Option<u32> {
+        self.intern_bytes(name.as_bytes())
+    }
+
+    /// `None` also where the name is not UTF-8.
+    #[inline]
+    pub fn intern_bytes(&mut self, name: &[u8]) -> Option<u32> {
         match self.number_in(name) {
             Some(number) => Some(number - 1),
-            None => self.look_up(name),
+            None => self.look_up(std::str::from_utf8(name).ok()?),
         }
     }
 
@@ -46,8 +51,8 @@ impl SymbolTable {
 
     /// The number in a numbered name of five digits; longer ones are looked up.
     #[inline]
-    fn number_in(&self, name: &str) -> Option<u32> {
-        let [b'S', digits @ ..] = name.as_bytes() else { return None };
+    fn number_in(&self, name: &[u8]) -> Option<u32> {
+        let [b'S', digits @ ..] = name else { return None };
         let digits: &[u8; 5] = digits.try_into().ok()?;
         let mut number = 0;
         for digit in digits {

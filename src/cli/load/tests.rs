@@ -3,7 +3,7 @@
 
 use super::check::Terms;
 use super::connection::{Connection, Sink, Step};
-use super::digest::Shape;
+use super::dialect::Form;
 use super::interest::Interest;
 use super::*;
 use crate::market::{Channel, ChannelSet};
@@ -297,7 +297,7 @@ fn sink() -> Sink {
     let interest = Interest::new(None, channels, &mut symbols);
     let (first_seen, findings) = (FirstSeen::default(), Findings::default());
     let terms = Terms::Protocol;
-    Sink::new(Shape::Array, Ledger { symbols, interest, terms, first_seen, findings })
+    Sink::new(Form::Array, Ledger { symbols, interest, terms, first_seen, findings })
 }
 
 /// A connection that has sent its request, and the server's end of it behind that request.

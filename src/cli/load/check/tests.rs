@@ -1,8 +1,8 @@
 //! Method: streams are written as JSON, as a server would send them, one frame a string, and go
 //! through digest and checker; the violations found are compared.
 
-use super::super::digest::{Shape, digest_frame};
 use super::*;
+use crate::cli::load::dialect::Form;
 use crate::cli::load::interest::Draw;
 use crate::market::ChannelSet;
 
@@ -25,7 +25,7 @@ fn feed(ledger: &mut Ledger, asked_ns: u64, frames: &[&str]) {
     let origin = Origin { connection: 3, asked_ns, now_ns: asked_ns + SECOND / 2 };
     for frame in frames {
         let mut digest = Digest::default();
-        digest_frame(frame.as_bytes(), Shape::Array, &mut ledger.symbols, &mut digest);
+        Form::Array.parse(frame.as_bytes(), &mut ledger.symbols, &mut digest);
         check.apply(&digest, origin, ledger);
     }
 }
@@ -198,7 +198,7 @@ fn a_connection_with_symbols_of_its_own_gets_no_others() {
     let origin = Origin { connection: 0, asked_ns: 0, now_ns: 0 };
     for frame in [GREETING, &frame("q1 q2"), &frame("q1").replace('A', "B")] {
         let mut digest = Digest::default();
-        digest_frame(frame.as_bytes(), Shape::Array, &mut ledger.symbols, &mut digest);
+        Form::Array.parse(frame.as_bytes(), &mut ledger.symbols, &mut digest);
         check.apply(&digest, origin, &mut ledger);
     }
     let foreign = if own.numbers() == [0] { 1 } else { 2 };
