@@ -22,7 +22,7 @@ const OPENING: usize = 200;
 pub enum LoadError {
     #[error("cannot start tapecast load: {0}")]
     Spawn(std::io::Error),
-    #[error("not all connections opened within {wait} s: {0}", wait = OPEN_WAIT.as_secs())]
+    #[error("the connections did not all open (at most {wait} s): {0}", wait = OPEN_WAIT.as_secs())]
     NotOpen(String),
     #[error("the load gave no report: {0}")]
     NoReport(String),

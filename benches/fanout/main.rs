@@ -92,8 +92,8 @@ fn measure_all(args: &Args, out: &Path) -> Result<(), Box<dyn Error>> {
     let servers = chosen_servers(args)?;
     let descriptors = raise_descriptor_limit();
     let plan = plan(args);
-    process::pin_this_thread(plan.core_load);
     let machine = Machine::this(descriptors);
+    process::pin_this_thread(plan.core_load);
     let mut results = match args.keep.then(|| Results::read(out)) {
         Some(Ok(kept)) if kept.machine == machine => kept,
         Some(Ok(_)) => return Err("--keep: the results there are of another machine".into()),

@@ -60,6 +60,8 @@ pub struct Figures {
     /// CPU time of the server's process tree in the window, and of the load.
     pub server_cpu_s: f64,
     pub load_cpu_s: f64,
+    /// Share of the server's core that was busy with something else.
+    pub others_share: f64,
     /// From the event time to the read; `None` where nothing came.
     pub latency_us: Option<Latency>,
     /// From the event time until the last client had it.
@@ -128,7 +130,7 @@ pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figur
         false => (Some(Feed::start(cell.market, pipe, plan.core_load)), None),
     };
     std::thread::sleep(plan.warmup);
-    let counted = count(&mut figures, &mut load, &mut cpu, feed.as_ref(), plan.window);
+    let counted = count(&mut figures, &mut load, &mut cpu, feed.as_ref(), plan);
     counted.map_err(|error| died_or(&mut running, error))?;
     let report = load.report().map_err(|error| died_or(&mut running, error))?;
     add_report(&mut figures, &report);
@@ -150,7 +152,7 @@ fn count(
     load: &mut Load,
     cpu: &mut CpuMeter,
     feed: Option<&Feed>,
-    window: Duration,
+    plan: &Plan,
 ) -> Result<(), LoadError> {
     let bursts = || {
         feed.map_or((0, 0), |feed| {
@@ -162,12 +164,15 @@ fn count(
         feed.counts().late_ns_max.store(0, Ordering::Relaxed);
     }
     let (bursts_before, segments_before) = (bursts(), process::segments_sent());
+    let busy_before = process::core_busy_s(plan.core_server);
     let cpu_before = cpu.total_ns();
     let start = Instant::now();
     load.count()?;
-    std::thread::sleep(window.saturating_sub(start.elapsed()));
+    std::thread::sleep(plan.window.saturating_sub(start.elapsed()));
     figures.server_cpu_s = (cpu.total_ns() - cpu_before) as f64 / 1e9;
     figures.seconds = start.elapsed().as_secs_f64();
+    let busy_s = process::core_busy_s(plan.core_server) - busy_before;
+    figures.others_share = ((busy_s - figures.server_cpu_s) / figures.seconds).max(0.0);
     let bursts_after = bursts();
     figures.segments = process::segments_sent() - segments_before;
     figures.bursts = bursts_after.0 - bursts_before.0;

@@ -109,7 +109,7 @@ fn probe(cell: &Cell, published: &Published, plan: &Plan) -> Step {
 
 /// Of the small mode.
 pub fn check() {
-    assert_eq!(last_good(0, 1_000, 10, |n| n <= 333) / 10, 33);
+    assert!((324..=333).contains(&last_good(0, 1_000, 10, |n| n <= 333)));
     assert_eq!(last_good(1, 64, 1, |n| n <= 23), 23);
     assert_eq!(last_good(1, 64, 1, |_| false), 1);
 }

@@ -20,6 +20,9 @@ const P99_RATIO_MAX: f64 = 1.1;
 /// A load with less rest than this may be what was measured.
 const LOAD_SHARE_MAX: f64 = 0.95;
 
+/// More of the server's core than this was somebody else's: the machine was not quiet.
+const OTHERS_SHARE_MAX: f64 = 0.05;
+
 /// What a server came to in a cell: over the rounds that count or, where too few do, over those in
 /// which every client got everything, however late.
 #[derive(Debug)]
@@ -95,6 +98,11 @@ impl<'a> Summary<'a> {
         if figures.load_share() > LOAD_SHARE_MAX {
             let share = 100.0 * figures.load_share();
             self.remarks.push(format!("round {round}: the load took {share:.0} % of its core"));
+        }
+        if figures.others_share > OTHERS_SHARE_MAX {
+            let share = 100.0 * figures.others_share;
+            self.remarks
+                .push(format!("round {round}: others took {share:.0} % of the server's core"));
         }
         if figures.bursts_late > 0 {
             self.remarks.push(format!(
@@ -193,7 +201,7 @@ fn reason_against_floor(figures: &Figures, floor: &Figures) -> Option<String> {
         false => (figures.reads, floor.reads, READS_MIN),
     };
     let share = ours as f64 / (theirs as f64).max(1.0) * floor.seconds / figures.seconds;
-    if share < least {
+    if theirs > 0 && share < least {
         return Some(format!("merged: {share:.2} of the floor's sends"));
     }
     let p99 = |f: &Figures| f.latency_us.map(|latency: Latency| latency.p99);
