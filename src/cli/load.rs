@@ -5,17 +5,23 @@
 
 mod args;
 mod ask;
+mod census;
 mod check;
+mod churn;
 mod connection;
 mod cpu;
 mod cue;
+mod dial;
 mod dialect;
 mod digest;
 mod driver;
 mod findings;
 mod frame_cache;
 mod interest;
+mod last_reader;
+mod pace;
 mod report;
+mod slow;
 mod symbols;
 mod tally;
 #[cfg(test)]
@@ -68,7 +74,8 @@ pub fn load(args: &LoadArgs) -> Result<Report, LoadError> {
     args.check_ranges()?;
     let (ask, interest) = Ask::new(args, &mut symbols)?;
     let (_, hard) = raise_descriptor_limit()?;
-    let needed = args.connections as u64 + DESCRIPTORS_SPARE;
+    let passing = args.churn.map_or(0, churn::open_max);
+    let needed = args.connections as u64 + passing as u64 + DESCRIPTORS_SPARE;
     if needed > hard {
         return Err(LoadError::Descriptors { asked: args.connections, needed, hard });
     }
@@ -80,6 +87,8 @@ pub fn load(args: &LoadArgs) -> Result<Report, LoadError> {
         counting_time: Duration::from_secs_f64(args.seconds),
         receive_buffer_bytes: args.rcvbuf,
         stall_share: args.stall,
+        slow_share: args.slow,
+        churn_hz: args.churn,
         is_cued: args.start_on_line,
     };
     let (first_seen, findings) = (FirstSeen::default(), Findings::default());

@@ -65,6 +65,15 @@ pub struct LoadArgs {
     /// Share of the connections that never read after they opened, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub stall: f64,
+    /// Share of the connections that read slowly: 1 KiB every 100 ms, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub slow: f64,
+    /// Further connections a second that connect, subscribe, stay for 100 ms and close
+    #[arg(long, value_name = "HZ")]
+    pub churn: Option<f64>,
+    /// Encoding to ask for: json or msgpack [default: the URL's, or json]
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
     /// Print `open` on stdout when all connections are open, and begin to count when a line
     /// comes on stdin
     #[arg(long)]
@@ -97,7 +106,7 @@ pub enum LoadError {
     Ts(String),
     #[error("--{flag} {value} is out of range; give {range}")]
     Range { flag: &'static str, value: String, range: &'static str },
-    #[error("the URL asks for encoding={0:?}, but load reads JSON; leave the option out")]
+    #[error("--encoding {0:?} is not an encoding; json and msgpack are")]
     Encoding(String),
     #[error(
         "--connections {asked} needs {needed} file descriptors and this process may have {hard}; \
@@ -124,6 +133,9 @@ impl LoadError {
     }
 }
 
+/// What one thread can dial beside its readers.
+const CHURN_HZ_MAX: f64 = 5000.0;
+
 impl LoadArgs {
     pub fn check_ranges(&self) -> Result<(), LoadError> {
         let of = self.symbols_of.unwrap_or(SYMBOLS_MAX);
@@ -138,6 +150,18 @@ impl LoadArgs {
                 "more than 0 and at most 1000000",
             ),
             ((0.0..=1.0).contains(&self.stall), "stall", self.stall.to_string(), "0 to 1"),
+            (
+                (0.0..=1.0 - self.stall).contains(&self.slow),
+                "slow",
+                self.slow.to_string(),
+                "0 to 1, and with --stall at most 1",
+            ),
+            (
+                self.churn.is_none_or(|hz| (0.1..=CHURN_HZ_MAX).contains(&hz)),
+                "churn",
+                self.churn.unwrap_or(0.0).to_string(),
+                "0.1 to 5000",
+            ),
             ((1..=SYMBOLS_MAX).contains(&of), "symbols-of", of.to_string(), "1 to 100000"),
             (
                 (1..=SYMBOLS_EACH_MAX.min(of)).contains(&each),

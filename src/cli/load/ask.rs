@@ -15,6 +15,7 @@ use std::fmt::{self, Display, Formatter};
 pub struct Ask {
     pub endpoint: Endpoint,
     pub dialect: Dialect,
+    pub form: Form,
     pub draw: Option<Draw>,
 }
 
@@ -23,9 +24,6 @@ impl Ask {
     /// numbers of the table.
     pub fn new(args: &LoadArgs, table: &mut SymbolTable) -> Result<(Ask, Interest), LoadError> {
         let mut endpoint = Endpoint::parse(&args.url)?;
-        if let Some(encoding) = endpoint.option("encoding").filter(|e| *e != "json") {
-            return Err(LoadError::Encoding(encoding.to_string()));
-        }
         let flag_or_option = |flag: &Option<String>, name: &str| {
             flag.clone().or_else(|| endpoint.option(name).map(str::to_string))
         };
@@ -33,18 +31,24 @@ impl Ask {
             flag_or_option(&args.channels, "channels").unwrap_or("quotes,trades".to_string());
         let channel_set = parse_channels(&channels)?;
         let symbols = flag_or_option(&args.symbols, "symbols");
+        let encoding = flag_or_option(&args.encoding, "encoding").unwrap_or("json".to_string());
         let ts = flag_or_option(&args.ts, "ts").unwrap_or("ns".to_string());
         if args.dialect == Dialect::Tapecast {
             endpoint.set_option("channels", &channels);
-            set_options(args, &ts, &mut endpoint)?;
+            set_options(args, &ts, &encoding, &mut endpoint)?;
         } else {
             refuse_options(args)?;
         }
         let dialect = args.dialect;
+        let form = match (dialect, encoding.as_str()) {
+            (Dialect::Tapecast, "msgpack") => Form::MessagePack,
+            (Dialect::Tapecast, _) => Form::Array,
+            _ => Form::Object,
+        };
         if let (Some(each), Some(of)) = (args.symbols_each, args.symbols_of) {
             let (each, of, seed) = (each as u32, of as u32, args.seed);
             table.intern_numbered(of);
-            let ask = Ask { endpoint, dialect, draw: Some(Draw { each, of, seed }) };
+            let ask = Ask { endpoint, dialect, form, draw: Some(Draw { each, of, seed }) };
             return Ok((ask, Interest::of(of, channel_set)));
         }
         let list = symbols.ok_or(LoadError::NoSymbols)?;
@@ -54,7 +58,7 @@ impl Ask {
         }
         let interest = Interest::new(names.as_deref(), channel_set, table);
         dialect.name_symbols(&mut endpoint, list.split(','));
-        Ok((Ask { endpoint, dialect, draw: None }, interest))
+        Ok((Ask { endpoint, dialect, form, draw: None }, interest))
     }
 
     /// The rules that the streams are held to.
@@ -62,13 +66,6 @@ impl Ask {
         match self.dialect {
             Dialect::Tapecast => Terms::Protocol,
             _ => Terms::Sequence,
-        }
-    }
-
-    pub fn form(&self) -> Form {
-        match self.dialect {
-            Dialect::Tapecast => Form::Array,
-            _ => Form::Object,
         }
     }
 
@@ -116,7 +113,17 @@ impl Dialect {
     }
 }
 
-fn set_options(args: &LoadArgs, ts: &str, endpoint: &mut Endpoint) -> Result<(), LoadError> {
+fn set_options(
+    args: &LoadArgs,
+    ts: &str,
+    encoding: &str,
+    endpoint: &mut Endpoint,
+) -> Result<(), LoadError> {
+    match encoding {
+        "json" => {}
+        "msgpack" => endpoint.set_option("encoding", encoding),
+        _ => return Err(LoadError::Encoding(encoding.to_string())),
+    }
     if !["ns", "rfc3339"].contains(&ts) {
         return Err(LoadError::Ts(ts.to_string()));
     }
@@ -132,6 +139,7 @@ fn set_options(args: &LoadArgs, ts: &str, endpoint: &mut Endpoint) -> Result<(),
 
 fn refuse_options(args: &LoadArgs) -> Result<(), LoadError> {
     let given = [
+        ("encoding", args.encoding.is_some()),
         ("max-hz", args.max_hz.is_some()),
         ("ts", args.ts.is_some()),
         ("heartbeat-ms", args.heartbeat_ms.is_some()),

@@ -19,6 +19,7 @@ use super::digest::{Digest, Entry, Item, Rare};
 use super::findings::{Findings, Violation};
 use super::interest::{Interest, OwnSymbols};
 use super::symbols::SymbolTable;
+use crate::limits::SESSION_SYMBOLS_MAX;
 use crate::market::Channel;
 
 /// Shards learn a tick at slightly different times: a value that one client got may be unknown
@@ -117,6 +118,10 @@ impl FirstSeen {
 impl StreamCheck {
     pub fn new(own: Option<OwnSymbols>) -> StreamCheck {
         StreamCheck { own, ..StreamCheck::default() }
+    }
+
+    pub fn own(&self) -> Option<&OwnSymbols> {
+        self.own.as_ref()
     }
 
     /// Takes one frame's entries in order; what is wrong goes to the ledger's findings.
@@ -274,6 +279,14 @@ fn snapshot_rules(slot: Slot, item: &Item, origin: Origin, ledger: &mut Ledger) 
 }
 
 impl Ledger {
+    /// How many are expected; with `*` that is not known before they come.
+    pub fn symbol_count(&self) -> usize {
+        match self.symbols.count() {
+            0 => SESSION_SYMBOLS_MAX,
+            count => count as usize,
+        }
+    }
+
     /// Sequence numbers after `last` that did not come and were not announced as lost.
     #[cold]
     fn lost(&mut self, count: u64, origin: Origin, symbol: u32, channel: Channel, last: u64) {

@@ -8,6 +8,7 @@ use super::dialect::Form;
 use super::findings::Violation;
 use super::frame_cache::FrameCache;
 use super::interest::OwnSymbols;
+use super::last_reader::LastReader;
 use super::tally::Tally;
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use crate::wire::client::{
@@ -15,6 +16,7 @@ use crate::wire::client::{
 };
 use mio::net::TcpStream;
 use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
 
 /// The buffer that all connections read into. It holds a flush of any sensible size, so that one
 /// call takes all that a socket has.
@@ -26,6 +28,10 @@ const PAYLOAD_BYTES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX * 4;
 /// Full reads of one connection in one turn, after which the others have theirs.
 const READS_MAX: usize = 16;
 
+/// What a slow reader takes at once, and how often: some 10 KB a second.
+const SIP_BYTES: usize = 1024;
+pub const SIPS_PER_SECOND: f64 = 10.0;
+
 const _: () = assert!(
     PAYLOAD_BYTES_MAX * 2 <= READ_BYTES,
     "the start of a frame is put before the next read, which must have room for the rest"
@@ -35,17 +41,23 @@ const _: () = assert!(
 pub struct Sink {
     buffer: Box<[u8]>,
     pub cache: FrameCache,
+    form: Form,
     pub ledger: Ledger,
-    pub tally: Tally,
+    /// Of those that read all at once, and of the slow ones.
+    pub reading: Tally,
+    pub slow: Tally,
+    pub last_reader: LastReader,
     /// Whether the counting window is open.
     pub is_counting: bool,
-    /// Monotonic ns of the run, set once a turn: good enough to order subscriptions.
+    /// Monotonic ns of the run, set once a turn: good enough to order subscriptions. Latencies
+    /// are not taken from it, but from the clock, after each read.
     pub now_ns: u64,
     rng: fastrand::Rng,
 }
 
 pub struct Connection {
     number: usize,
+    pub class: Class,
     stream: TcpStream,
     stage: Stage,
     /// Start of a frame, or of the upgrade's answer; no allocation while there is none.
@@ -55,14 +67,25 @@ pub struct Connection {
     pub dialled_ns: u64,
 }
 
+/// How a connection reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// All that comes, at once. These are measured.
+    Reading,
+    /// [`SIP_BYTES`] at a time, [`SIPS_PER_SECOND`]: `--slow`.
+    Slow,
+    /// Never, after it opened: `--stall`.
+    Stalled,
+    /// All that comes, until it leaves: `--churn`.
+    Passing,
+}
+
 enum Stage {
     /// The TCP handshake is under way.
     Dialling(Box<Upgrade>),
     /// The request is sent, the answer is not complete.
     Upgrading(Box<Upgrade>),
     Open,
-    /// Open, and never read again: `--stall`.
-    Stalled,
     /// Our Close was sent; what still comes is not read any more than to find the end.
     Leaving,
 }
@@ -91,15 +114,28 @@ pub enum Ending {
 }
 
 impl Sink {
-    pub fn new(form: Form, ledger: Ledger) -> Sink {
+    pub fn new(form: Form, last_reader: LastReader, ledger: Ledger) -> Sink {
         Sink {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             cache: FrameCache::new(form),
+            form,
             ledger,
-            tally: Tally::new(),
+            reading: Tally::new(),
+            slow: Tally::new(),
+            last_reader,
             is_counting: false,
             now_ns: 0,
             rng: fastrand::Rng::new(),
+        }
+    }
+
+    /// Where a connection of this class counts, if it does now.
+    #[inline]
+    fn tally(&mut self, class: Class) -> Option<&mut Tally> {
+        match class {
+            Class::Reading if self.is_counting => Some(&mut self.reading),
+            Class::Slow if self.is_counting => Some(&mut self.slow),
+            _ => None,
         }
     }
 
@@ -119,6 +155,7 @@ impl Connection {
     ) -> Connection {
         Connection {
             number,
+            class: Class::Reading,
             stream,
             stage: Stage::Dialling(Box::new(upgrade)),
             tail: Vec::new(),
@@ -136,13 +173,25 @@ impl Connection {
         matches!(self.stage, Stage::Dialling(_) | Stage::Upgrading(_))
     }
 
-    pub fn is_stalled(&self) -> bool {
-        matches!(self.stage, Stage::Stalled)
+    /// Whether it reads whenever there is something. While it opens, every connection does.
+    pub fn reads_when_ready(&self) -> bool {
+        !matches!(self.class, Class::Slow | Class::Stalled)
     }
 
-    pub fn stall(&mut self) {
-        self.stage = Stage::Stalled;
-        self.tail = Vec::new();
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Leaving)
+    }
+
+    /// Its class, from when it is open.
+    pub fn settle(&mut self, class: Class) {
+        self.class = class;
+        if class == Class::Stalled {
+            self.tail = Vec::new();
+        }
+    }
+
+    pub fn own(&self) -> Option<&OwnSymbols> {
+        self.check.own()
     }
 
     /// The socket may be written: the request goes out, or what was left over.
@@ -179,30 +228,43 @@ impl Connection {
     /// The socket may be read. `is_ended` says that its end is known to be in the queue, so that a
     /// read that took less than asked must be followed by another (epoll(7), question 9).
     pub fn read_ready(&mut self, is_ended: bool, sink: &mut Sink) -> Step {
-        if let Stage::Dialling(_) | Stage::Stalled = self.stage {
+        if let Stage::Dialling(_) = self.stage {
             return Step::Waits;
         }
         for _ in 0..READS_MAX {
-            let start = self.tail.len();
-            sink.buffer[..start].copy_from_slice(&self.tail);
-            let filled = match self.stream.read(&mut sink.buffer[start..]) {
-                Ok(0) => return self.end_of_stream(),
-                Ok(read) => start + read,
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Step::Waits,
-                Err(_) if matches!(self.stage, Stage::Leaving) => return Step::Ended(Ending::Left),
-                Err(error) => return failed("read", &error),
-            };
-            let used = match self.take(filled, sink) {
-                Ok(used) => used,
-                Err(ending) => return Step::Ended(ending),
-            };
-            self.tail = sink.buffer[used..filled].to_vec();
-            if filled < sink.buffer.len() && !is_ended {
-                return Step::Waits;
+            match self.read_once(READ_BYTES, sink) {
+                Ok(true) => {}
+                Ok(false) if is_ended => {}
+                Ok(false) => return Step::Waits,
+                Err(step) => return step,
             }
         }
         Step::More
+    }
+
+    /// A slow reader takes a little, whether its socket is ready or not.
+    pub fn sip(&mut self, sink: &mut Sink) -> Step {
+        self.read_once(SIP_BYTES, sink).map_or_else(|step| step, |_| Step::Waits)
+    }
+
+    /// One read of at most so many bytes; whether it was filled, so that more may be there.
+    fn read_once(&mut self, bytes_max: usize, sink: &mut Sink) -> Result<bool, Step> {
+        loop {
+            let start = self.tail.len();
+            let end = sink.buffer.len().min(start + bytes_max);
+            sink.buffer[..start].copy_from_slice(&self.tail);
+            let filled = match self.stream.read(&mut sink.buffer[start..end]) {
+                Ok(0) => return Err(self.end_of_stream()),
+                Ok(read) => start + read,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Err(Step::Waits),
+                Err(_) if self.is_leaving() => return Err(Step::Ended(Ending::Left)),
+                Err(error) => return Err(failed("read", &error)),
+            };
+            let used = self.take(filled, sink).map_err(Step::Ended)?;
+            self.tail = sink.buffer[used..filled].to_vec();
+            return Ok(filled == end);
+        }
     }
 
     fn end_of_stream(&self) -> Step {
@@ -211,7 +273,7 @@ impl Connection {
             Stage::Dialling(_) | Stage::Upgrading(_) => {
                 Ending::Failed("upgrade: the server ended the connection".to_string())
             }
-            Stage::Open | Stage::Stalled => Ending::Closed(1006),
+            Stage::Open => Ending::Closed(1006),
         })
     }
 
@@ -227,34 +289,56 @@ impl Connection {
             }
             self.stage = Stage::Open;
         }
-        if matches!(self.stage, Stage::Leaving) {
+        if self.is_leaving() {
             return Ok(filled);
         }
         let now_us = unix_us();
+        if let Some(tally) = sink.tally(self.class) {
+            tally.read_count += 1;
+        }
         loop {
-            // The borrow of the buffer ends with the frame, which needs the sink's other parts.
-            let Sink { buffer, cache, ledger, tally, is_counting, now_ns, .. } = &mut *sink;
-            let frame = match next_frame(&buffer[used..filled], PAYLOAD_BYTES_MAX) {
+            let frame = match next_frame(&sink.buffer[used..filled], PAYLOAD_BYTES_MAX) {
                 Ok(None) => return Ok(used),
                 Ok(Some(frame)) => frame,
                 Err(error) => {
-                    ledger.findings.report(Violation::Frame, self.number, error.to_string());
+                    let findings = &mut sink.ledger.findings;
+                    findings.report(Violation::Frame, self.number, error.to_string());
                     return Err(Ending::Failed("a violation of RFC 6455".to_string()));
                 }
             };
-            used += frame.frame_bytes;
-            if frame.opcode != Opcode::Text {
-                let ServerFrame { opcode, payload, .. } = frame;
-                let payload = payload.to_vec();
+            let ServerFrame { opcode, payload, frame_bytes } = frame;
+            let payload = used + frame_bytes - payload.len()..used + frame_bytes;
+            used += frame_bytes;
+            if opcode == sink.form.opcode() {
+                if let Some(tally) = sink.tally(self.class) {
+                    tally.frame(frame_bytes);
+                }
+                self.take_events(payload, now_us, sink);
+            } else {
+                let payload = sink.buffer[payload].to_vec();
                 self.take_other(opcode, &payload, sink)?;
-                continue;
             }
-            let digest = cache.digest(frame.payload, &mut ledger.symbols);
-            let (connection, asked_ns) = (self.number, self.dialled_ns);
-            self.check.apply(digest, Origin { connection, asked_ns, now_ns: *now_ns }, ledger);
-            if *is_counting {
-                tally.frame(digest, frame.frame_bytes, now_us);
-            }
+        }
+    }
+
+    /// Checks one message of the buffer, and counts it where it counts.
+    #[inline]
+    fn take_events(&mut self, payload: Range<usize>, now_us: i64, sink: &mut Sink) {
+        let Sink { buffer, cache, ledger, reading, slow, last_reader, now_ns, .. } = sink;
+        let digest = cache.digest(&buffer[payload], &mut ledger.symbols);
+        let origin = Origin { connection: self.number, asked_ns: self.dialled_ns, now_ns: *now_ns };
+        let missing_before = ledger.findings.missing_count();
+        self.check.apply(digest, origin, ledger);
+        let tally = match self.class {
+            _ if !sink.is_counting => return,
+            Class::Reading => reading,
+            Class::Slow => slow,
+            Class::Stalled | Class::Passing => return,
+        };
+        tally.items(digest, now_us);
+        tally.missing_count += ledger.findings.missing_count() - missing_before;
+        if self.class == Class::Reading {
+            last_reader.frame(digest, &ledger.interest, now_us);
         }
     }
 
@@ -266,9 +350,9 @@ impl Connection {
     ) -> Result<(), Ending> {
         match opcode {
             Opcode::Ping => self.send(Opcode::Pong, payload, sink),
-            Opcode::Pong | Opcode::Text => Ok(()),
-            Opcode::Binary => {
-                let why = "a binary frame came, and JSON was asked for".to_string();
+            Opcode::Pong => Ok(()),
+            Opcode::Text | Opcode::Binary => {
+                let why = format!("a {opcode:?} frame came, which was not asked for");
                 sink.ledger.findings.report(Violation::Format, self.number, why);
                 Ok(())
             }
@@ -291,7 +375,7 @@ impl Connection {
 
     /// Sends our Close, code 1000. `false`: nothing is left to wait for.
     pub fn leave(&mut self, sink: &mut Sink) -> bool {
-        if !matches!(self.stage, Stage::Open) {
+        if !matches!(self.stage, Stage::Open) || !self.reads_when_ready() {
             return false;
         }
         self.stage = Stage::Leaving;

@@ -2,17 +2,17 @@
 
 use super::LoadError;
 use super::ask::Ask;
+use super::census::{Census, OpenCounts};
 use super::check::Ledger;
-use super::connection::{Connection, Ending, Sink, Step};
+use super::churn::{Churn, Deed};
+use super::connection::{Class, Connection, Ending, Sink, Step};
 use super::cpu::CpuSeconds;
 use super::cue::Cue;
-use super::tally::new_histogram;
-use hdrhistogram::Histogram;
+use super::dial::begin_connect;
+use super::last_reader::LastReader;
+use super::slow::SlowReaders;
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -30,11 +30,11 @@ const LEAVING_TIME_MAX: Duration = Duration::from_secs(3);
 /// Longest sleep, so that deadlines are seen.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 
+/// The same while there are slow readers or a churn.
+const PACED_SLEEP_MAX: Duration = Duration::from_millis(1);
+
 /// The same while a line on stdin is waited for, which nothing wakes us for.
 const CUE_SLEEP_MAX: Duration = Duration::from_millis(1);
-
-/// Distinct texts of failures that are told apart.
-const FAILURE_TEXTS_MAX: usize = 32;
 
 /// What a run is to do.
 #[derive(Debug, Clone)]
@@ -48,26 +48,26 @@ pub struct Plan {
     pub receive_buffer_bytes: Option<usize>,
     /// Share of the connections that are never read after they opened, 0 to 1.
     pub stall_share: f64,
+    /// Share of those that read a little at a time; both together are at most 1.
+    pub slow_share: f64,
+    /// Further connections that come and go, a second, while it is counted.
+    pub churn_hz: Option<f64>,
     /// Counting begins when whoever started the run says so.
     pub is_cued: bool,
 }
 
-/// What happened to connections over the run.
-#[derive(Debug)]
-pub struct Census {
-    pub opened_count: usize,
-    pub stalled_count: usize,
-    /// Open when the counting window began, and when it ended.
-    pub open_at_start: usize,
-    pub open_at_end: usize,
-    pub refused: BTreeMap<u16, u64>,
-    pub closed: BTreeMap<u16, u64>,
-    pub failed: BTreeMap<String, u64>,
-    /// µs from the dial to the upgrade's answer.
-    pub connect_latency: Histogram<u64>,
-    pub opening_time: Duration,
-    pub counting_time: Duration,
-    pub counting_cpu: CpuSeconds,
+impl Plan {
+    /// Of the connection that opened after so many others: spread evenly over all.
+    fn class(&self, opened_before: usize) -> Class {
+        let share = self.stall_share + self.slow_share;
+        let before = (opened_before as f64 * share).floor();
+        if ((opened_before + 1) as f64 * share).floor() == before {
+            return Class::Reading;
+        }
+        let stalled = self.stall_share / share;
+        let is_stalled = (before * stalled).floor() < ((before + 1.0) * stalled).floor();
+        if is_stalled { Class::Stalled } else { Class::Slow }
+    }
 }
 
 pub struct Driver {
@@ -77,38 +77,30 @@ pub struct Driver {
     sink: Sink,
     census: Census,
     began: Instant,
-    open_count: usize,
+    open: OpenCounts,
     /// Connections whose handshake is under way, by number.
     opening: Vec<usize>,
     /// Those that used up their turn, with whether their end is in the queue.
     unfinished: Vec<(usize, bool)>,
+    slow: SlowReaders,
+    churn: Option<Churn>,
 }
 
 impl Driver {
     pub fn new(plan: Plan, ledger: Ledger) -> io::Result<Driver> {
-        let census = Census {
-            opened_count: 0,
-            stalled_count: 0,
-            open_at_start: 0,
-            open_at_end: 0,
-            refused: BTreeMap::new(),
-            closed: BTreeMap::new(),
-            failed: BTreeMap::new(),
-            connect_latency: new_histogram(),
-            opening_time: Duration::ZERO,
-            counting_time: Duration::ZERO,
-            counting_cpu: CpuSeconds::default(),
-        };
+        let last_reader = LastReader::new(ledger.symbol_count(), plan.ask.draw.is_some());
         Ok(Driver {
             poll: Poll::new()?,
             connections: Vec::with_capacity(plan.connection_count),
-            sink: Sink::new(plan.ask.form(), ledger),
+            sink: Sink::new(plan.ask.form, last_reader, ledger),
             plan,
-            census,
+            census: Census::new(),
             began: Instant::now(),
-            open_count: 0,
+            open: OpenCounts::default(),
             opening: Vec::new(),
             unfinished: Vec::new(),
+            slow: SlowReaders::new(),
+            churn: None,
         })
     }
 
@@ -119,8 +111,7 @@ impl Driver {
         if self.plan.is_cued {
             self.wait_for_cue(&mut events)?;
         }
-        self.census.open_at_start = self.open_count;
-        if self.open_count > 0 {
+        if self.open.total() > 0 {
             self.count(&mut events)?;
             self.leave(&mut events)?;
         }
@@ -135,7 +126,7 @@ impl Driver {
             while self.opening.len() < self.plan.window
                 && self.connections.len() < self.plan.connection_count
             {
-                self.dial()?;
+                self.dial(None)?;
             }
             self.turn(events, SLEEP_MAX)?;
             self.expire();
@@ -159,15 +150,19 @@ impl Driver {
     }
 
     fn count(&mut self, events: &mut Events) -> io::Result<()> {
+        self.census.open_at_start = self.open;
+        self.churn = self.plan.churn_hz.map(|hz| Churn::new(hz, self.now_ns()));
         let (began, cpu) = (Instant::now(), CpuSeconds::now());
         self.sink.is_counting = true;
         while let Some(left) = self.plan.counting_time.checked_sub(began.elapsed()) {
             self.turn(events, left.min(SLEEP_MAX))?;
+            self.expire();
         }
         self.sink.is_counting = false;
         self.census.counting_time = began.elapsed();
         self.census.counting_cpu = CpuSeconds::now().since(cpu);
-        self.census.open_at_end = self.open_count;
+        self.census.open_at_end = self.open;
+        self.churn = None;
         Ok(())
     }
 
@@ -178,47 +173,67 @@ impl Driver {
             for number in first..last {
                 let Some(connection) = &mut self.connections[number] else { continue };
                 if !connection.leave(&mut self.sink) {
-                    self.connections[number] = None;
-                    self.open_count -= 1;
+                    self.drop_silently(number);
                 }
             }
             self.turn(events, Duration::ZERO)?;
         }
         let began = Instant::now();
-        while self.open_count > 0 && began.elapsed() < LEAVING_TIME_MAX {
+        while self.open.total() > 0 && began.elapsed() < LEAVING_TIME_MAX {
             self.turn(events, SLEEP_MAX)?;
         }
         Ok(())
+    }
+
+    /// One that the server has not ended, and need not.
+    fn drop_silently(&mut self, number: usize) {
+        let class = self.connections[number].take().map(|connection| connection.class);
+        if let Some(count) = class.and_then(|class| self.open.of(class)) {
+            *count -= 1;
+        }
     }
 
     fn now_ns(&self) -> u64 {
         self.began.elapsed().as_nanos() as u64
     }
 
-    fn dial(&mut self) -> io::Result<()> {
-        let number = self.connections.len();
+    /// In the place of one that has ended, or in a new one.
+    fn dial(&mut self, free: Option<usize>) -> io::Result<usize> {
+        let number = free.unwrap_or(self.connections.len());
+        if free.is_none() {
+            self.connections.push(None);
+        }
         let now_ns = self.now_ns();
         let own = self.plan.ask.own_symbols(number);
         let upgrade = self.plan.ask.upgrade(own.as_ref(), &self.sink.ledger.symbols);
         let stream = match begin_connect(&self.plan) {
             Ok(stream) => stream,
             Err(error) => {
-                self.connections.push(None);
-                self.census.end(Ending::Failed(format!("connect: {error}")));
-                return Ok(());
+                self.census.end(self.dialled_class(), Ending::Failed(format!("connect: {error}")));
+                return Ok(number);
             }
         };
         let mut connection = Connection::new(number, stream, upgrade, own, now_ns);
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(connection.source(), Token(number), interest)?;
-        self.connections.push(Some(connection));
+        connection.class = self.dialled_class();
+        self.connections[number] = Some(connection);
         self.opening.push(number);
-        Ok(())
+        Ok(number)
+    }
+
+    /// All that are dialled within the counting window are of the churn.
+    fn dialled_class(&self) -> Class {
+        if self.churn.is_some() { Class::Passing } else { Class::Reading }
     }
 
     /// Waits for sockets, at most `sleep_max`, and gives each that is ready its turn.
     fn turn(&mut self, events: &mut Events, sleep_max: Duration) -> io::Result<()> {
-        let sleep = if self.unfinished.is_empty() { sleep_max } else { Duration::ZERO };
+        let sleep = match (self.unfinished.is_empty(), self.slow.is_empty(), &self.churn) {
+            (false, ..) => Duration::ZERO,
+            (_, true, None) => sleep_max,
+            _ => sleep_max.min(PACED_SLEEP_MAX),
+        };
         match self.poll.poll(events, Some(sleep)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
@@ -230,6 +245,43 @@ impl Driver {
         for event in events.iter() {
             self.ready(event);
         }
+        for number in self.slow.take_due(self.now_ns()) {
+            self.sip(number);
+        }
+        self.churn_on()
+    }
+
+    fn churn_on(&mut self) -> io::Result<()> {
+        let Some(churn) = &mut self.churn else { return Ok(()) };
+        let mut deeds = Vec::new();
+        churn.deeds(self.began.elapsed().as_nanos() as u64, &mut deeds);
+        for deed in deeds {
+            match deed {
+                Deed::Dial(free) => {
+                    let number = self.dial(free)?;
+                    if self.connections[number].is_none()
+                        && let Some(churn) = &mut self.churn
+                    {
+                        churn.ended(number);
+                    }
+                }
+                Deed::Skip => self.census.churn.skipped_count += 1,
+                Deed::Leave { number, dialled_ns } => {
+                    if let Some(connection) = &mut self.connections[number]
+                        && connection.dialled_ns == dialled_ns
+                        && !connection.leave(&mut self.sink)
+                    {
+                        self.end(number, Ending::Closed(1006));
+                    }
+                }
+                Deed::Drop { number, dialled_ns } => {
+                    let connection = self.connections[number].as_ref();
+                    if connection.is_some_and(|c| c.dialled_ns == dialled_ns) {
+                        self.end(number, Ending::Failed("no end after a Close".to_string()));
+                    }
+                }
+            }
+        }
         Ok(())
     }
 
@@ -237,8 +289,8 @@ impl Driver {
         let number = event.token().0;
         let Some(connection) = &mut self.connections[number] else { return };
         let is_ended = event.is_read_closed() || event.is_error();
-        if connection.is_stalled() {
-            if is_ended {
+        if !connection.reads_when_ready() {
+            if is_ended && connection.class == Class::Stalled {
                 self.end(number, Ending::Closed(1006));
             }
             return;
@@ -255,6 +307,9 @@ impl Driver {
 
     fn read(&mut self, number: usize, is_ended: bool) {
         let Some(connection) = &mut self.connections[number] else { return };
+        if !connection.reads_when_ready() {
+            return;
+        }
         let was_opening = connection.is_opening();
         let step = connection.read_ready(is_ended, &mut self.sink);
         if was_opening && !connection.is_opening() {
@@ -267,29 +322,51 @@ impl Driver {
         }
     }
 
+    fn sip(&mut self, number: usize) {
+        let Some(connection) = &mut self.connections[number] else { return };
+        if let Step::Ended(ending) = connection.sip(&mut self.sink) {
+            self.end(number, ending);
+        }
+    }
+
     fn opened(&mut self, number: usize) {
         self.opening.retain(|n| *n != number);
-        self.open_count += 1;
-        let before = self.census.opened_count as f64 * self.plan.stall_share;
-        self.census.opened_count += 1;
-        let after = self.census.opened_count as f64 * self.plan.stall_share;
         let now_ns = self.now_ns();
         let connection = self.connections[number].as_mut().expect("it has just opened");
-        let took_us = (now_ns - connection.dialled_ns) / 1000;
-        self.census.connect_latency.saturating_record(took_us.max(1));
-        if before.floor() < after.floor() {
-            connection.stall();
-            self.census.stalled_count += 1;
+        let took_us = ((now_ns - connection.dialled_ns) / 1000).max(1);
+        if connection.class == Class::Passing {
+            self.census.churn.connect_latency.saturating_record(took_us);
+            if let Some(churn) = &mut self.churn {
+                churn.opened(number, connection.dialled_ns, now_ns);
+            }
+            return;
+        }
+        self.census.connect_latency.saturating_record(took_us);
+        let class = self.plan.class(self.census.opened_count);
+        self.census.opened_count += 1;
+        connection.settle(class);
+        *self.open.of(class).expect("only those of the churn are not counted") += 1;
+        match class {
+            Class::Reading => self.sink.last_reader.count(connection.own(), true),
+            Class::Slow => self.slow.add(number, now_ns),
+            Class::Stalled | Class::Passing => {}
         }
     }
 
     fn end(&mut self, number: usize, ending: Ending) {
         let ended = self.connections[number].take().expect("a connection ends once");
-        match ended.is_opening() {
-            true => self.opening.retain(|n| *n != number),
-            false => self.open_count -= 1,
+        if ended.is_opening() {
+            self.opening.retain(|n| *n != number);
+        } else if let Some(count) = self.open.of(ended.class) {
+            *count -= 1;
+            if ended.class == Class::Reading {
+                self.sink.last_reader.count(ended.own(), false);
+            }
         }
-        self.census.end(ending);
+        if let (Class::Passing, Some(churn)) = (ended.class, &mut self.churn) {
+            churn.ended(number);
+        }
+        self.census.end(ended.class, ending);
     }
 
     fn expire(&mut self) {
@@ -305,37 +382,4 @@ impl Driver {
             self.end(number, Ending::Failed(why));
         }
     }
-}
-
-impl Census {
-    fn end(&mut self, ending: Ending) {
-        match ending {
-            Ending::Refused(status) => *self.refused.entry(status).or_default() += 1,
-            Ending::Closed(code) => *self.closed.entry(code).or_default() += 1,
-            Ending::Left => {}
-            Ending::Failed(text) => {
-                let is_room = self.failed.len() < FAILURE_TEXTS_MAX;
-                let known = is_room || self.failed.contains_key(&text);
-                let text = if known { text } else { "other".to_string() };
-                *self.failed.entry(text).or_default() += 1;
-            }
-        }
-    }
-}
-
-fn begin_connect(plan: &Plan) -> io::Result<TcpStream> {
-    let domain = Domain::for_address(plan.address);
-    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-    socket.set_tcp_nodelay(true)?;
-    if let Some(bytes) = plan.receive_buffer_bytes {
-        // Before the connect, since the window is announced in the handshake (tcp(7)).
-        socket.set_recv_buffer_size(bytes)?;
-    }
-    match socket.connect(&plan.address.into()) {
-        Ok(()) => {}
-        // EINPROGRESS has no stable kind of its own in std.
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(TcpStream::from_std(socket.into()))
 }

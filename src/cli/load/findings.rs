@@ -63,6 +63,11 @@ impl Findings {
         }
     }
 
+    /// Sequence numbers that did not come, for whatever reason.
+    pub fn missing_count(&self) -> u64 {
+        self.merged_count + self.gap_lost_count + self.unannounced_count
+    }
+
     pub fn violation_count(&self) -> u64 {
         self.violations.values().sum()
     }

@@ -1,8 +1,13 @@
 //! What a run found, as a table for people and as JSON for programs.
 
+mod brief;
+
+pub use brief::Brief;
+
+use super::census::Census;
 use super::connection::Sink;
 use super::cpu::CpuSeconds;
-use super::driver::{Census, Plan};
+use super::driver::Plan;
 use super::findings::Findings;
 use super::tally::{Percentiles, percentiles};
 use serde::Serialize;
@@ -16,6 +21,8 @@ const NO_LATENCY: &str = "not meaningful: event times are not of now";
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     pub url: String,
+    #[serde(flatten)]
+    pub brief: Brief,
     pub connections: Connections,
     pub connect: Connect,
     pub window: Window,
@@ -73,13 +80,15 @@ pub struct Cpu {
 
 impl Report {
     pub fn new(plan: &Plan, census: Census, sink: Sink) -> Report {
-        let tally = &sink.tally;
+        let tally = &sink.reading;
+        let brief = Brief::new(plan, &census, &sink);
         let per_second = |count: u64, time: std::time::Duration| {
             if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
         };
         let counting_time = census.counting_time;
         Report {
             url: plan.ask.to_string(),
+            brief,
             connect: Connect {
                 seconds: census.opening_time.as_secs_f64(),
                 per_second: per_second(census.opened_count as u64, census.opening_time),
@@ -98,9 +107,9 @@ impl Report {
             connections: Connections {
                 asked: plan.connection_count,
                 opened: census.opened_count,
-                stalled: census.stalled_count,
-                open_at_start: census.open_at_start,
-                open_at_end: census.open_at_end,
+                stalled: census.open_at_start.stalled,
+                open_at_start: census.open_at_start.total(),
+                open_at_end: census.open_at_end.total(),
                 refused: census.refused,
                 closed: census.closed,
                 failed: census.failed,
@@ -140,6 +149,10 @@ impl Report {
         if c.stalled > 0 {
             write!(f, " ({} of them never read)", c.stalled)?;
         }
+        let slow = self.brief.classes.slow.start;
+        if slow > 0 {
+            write!(f, " ({slow} of them read slowly)")?;
+        }
         writeln!(f, ", {} open in the window, {} at its end", c.open_at_start, c.open_at_end)?;
         for (status, count) in &c.refused {
             writeln!(f, "  refused       {count} with HTTP {status}")?;
@@ -155,7 +168,16 @@ impl Report {
         }
         let connect = &self.connect;
         writeln!(f, "connect rate    {:.0}/s over {:.2} s", connect.per_second, connect.seconds)?;
-        writeln!(f, "connect time    {}", Latency(&connect.latency_us))
+        writeln!(f, "connect time    {}", Latency(&connect.latency_us))?;
+        let (brief, churn) = (&self.brief, &self.brief.churn);
+        if brief.churned + churn.failed + churn.skipped > 0 {
+            writeln!(
+                f,
+                "churn           {} came and went, {} failed, {} were skipped",
+                brief.churned, churn.failed, churn.skipped
+            )?;
+        }
+        Ok(())
     }
 
     fn fmt_window(&self, f: &mut Formatter) -> fmt::Result {
@@ -165,10 +187,19 @@ impl Report {
         writeln!(f, "frames          {} ({:.0}/s)", w.frames, w.frames_per_second)?;
         writeln!(f, "bytes           {} ({:.1} MB/s)", w.bytes, w.bytes_per_second / 1e6)?;
         match &self.latency_us {
-            None => writeln!(f, "latency         {NO_LATENCY}"),
-            Some(latency) if latency.count == 0 => writeln!(f, "latency         no items"),
-            Some(latency) => writeln!(f, "latency         {}", Latency(latency)),
+            None => return writeln!(f, "latency         {NO_LATENCY}"),
+            Some(latency) if latency.count == 0 => writeln!(f, "latency         no items")?,
+            Some(latency) => writeln!(f, "latency         {}", Latency(latency))?,
         }
+        let last = &self.brief.last_us;
+        if last.count > 0 {
+            writeln!(f, "last reader     {} ({} ticks)", Latency(last), last.count)?;
+        }
+        let slow = &self.brief.slow;
+        if self.brief.classes.slow.start > 0 {
+            writeln!(f, "slow readers    {} items, {} bytes", slow.ticks, slow.bytes)?;
+        }
+        Ok(())
     }
 
     fn fmt_findings(&self, f: &mut Formatter) -> fmt::Result {

@@ -11,12 +11,16 @@ const DIGITS: u8 = 3;
 /// An event time further than this from now, in µs, is not of now: a day.
 const ABSURD_US: i64 = 86_400_000_000;
 
-/// What came within the window.
+/// What came within the window to the readers of one class.
 #[derive(Debug)]
 pub struct Tally {
+    /// Calls of recv(2) that gave bytes.
+    pub read_count: u64,
     pub frame_count: u64,
     pub byte_count: u64,
     pub item_count: u64,
+    /// Sequence numbers that these readers did not get: merged, announced as a gap, or lost.
+    pub missing_count: u64,
     latency: Histogram<u64>,
     /// Items whose event time is a day or more away from now.
     absurd_count: u64,
@@ -29,7 +33,6 @@ pub struct Percentiles {
     pub p50: u64,
     pub p90: u64,
     pub p99: u64,
-    #[serde(rename = "p99_9")]
     pub p999: u64,
     pub max: u64,
     pub mean: f64,
@@ -37,15 +40,26 @@ pub struct Percentiles {
 
 impl Tally {
     pub fn new() -> Tally {
-        let latency = new_histogram();
-        Tally { frame_count: 0, byte_count: 0, item_count: 0, latency, absurd_count: 0 }
+        Tally {
+            read_count: 0,
+            frame_count: 0,
+            byte_count: 0,
+            item_count: 0,
+            missing_count: 0,
+            latency: new_histogram(),
+            absurd_count: 0,
+        }
     }
 
-    /// `now_us` is the time after the read that brought the frame, since the Unix epoch.
     #[inline]
-    pub fn frame(&mut self, digest: &Digest, frame_bytes: usize, now_us: i64) {
+    pub fn frame(&mut self, frame_bytes: usize) {
         self.frame_count += 1;
         self.byte_count += frame_bytes as u64;
+    }
+
+    /// `now_us` is the time after the read that brought the items, since the Unix epoch.
+    #[inline]
+    pub fn items(&mut self, digest: &Digest, now_us: i64) {
         self.item_count += u64::from(digest.item_count);
         for (event_us, count) in &digest.times {
             let latency_us = now_us.saturating_sub(*event_us);
@@ -93,10 +107,10 @@ mod tests {
     #[test]
     fn latency_is_now_minus_event_time() {
         let mut tally = Tally::new();
-        tally.frame(&digest(&[(1_000_000, 3), (999_000, 1)]), 70, 1_000_500);
+        tally.items(&digest(&[(1_000_000, 3), (999_000, 1)]), 1_000_500);
         // Clocks of two cores may differ by a little; that is the least latency, not an error.
-        tally.frame(&digest(&[(1_000_600, 1)]), 30, 1_000_500);
-        assert_eq!((tally.frame_count, tally.byte_count, tally.item_count), (2, 100, 5));
+        tally.items(&digest(&[(1_000_600, 1)]), 1_000_500);
+        assert_eq!(tally.item_count, 5);
         let latency = tally.latency().expect("times of now");
         assert_eq!((latency.count, latency.p50, latency.max), (5, 500, 1500));
     }
@@ -104,7 +118,7 @@ mod tests {
     #[test]
     fn times_of_a_recording_give_no_latency() {
         let mut tally = Tally::new();
-        tally.frame(&digest(&[(0, 5), (ABSURD_US, 4)]), 70, ABSURD_US);
+        tally.items(&digest(&[(0, 5), (ABSURD_US, 4)]), ABSURD_US);
         assert_eq!(tally.latency(), None);
         assert_eq!(Tally::new().latency().map(|l| l.count), Some(0));
     }

@@ -5,6 +5,7 @@ use super::check::Terms;
 use super::connection::{Connection, Sink, Step};
 use super::dialect::Form;
 use super::interest::Interest;
+use super::last_reader::LastReader;
 use super::*;
 use crate::market::{Channel, ChannelSet};
 use crate::wire::client::mock::{MockServer, Sent};
@@ -54,6 +55,9 @@ fn args(url: String, connections: usize) -> LoadArgs {
         report: None,
         rcvbuf: None,
         stall: 0.0,
+        slow: 0.0,
+        churn: None,
+        encoding: None,
         start_on_line: false,
         json: false,
     }
@@ -228,6 +232,35 @@ fn connections_draw_symbols_of_their_own() {
     assert!(targets.iter().all(|target| target.starts_with(prefix)), "{targets:?}");
 }
 
+/// Method: of four readers one stalls and one is slow, while others come and go.
+#[test]
+fn classes_are_counted_apart() {
+    let (url, _asked) = serve(|_, mut server| {
+        server.say(GREETING);
+        stream_quotes(server);
+    });
+    let mixed = LoadArgs {
+        stall: 0.25,
+        slow: 0.25,
+        churn: Some(50.0),
+        seconds: 0.8,
+        channels: Some("quotes".to_string()),
+        ..args(url, 4)
+    };
+    let report = load(&mixed).expect("a run");
+    assert!(report.is_good(), "{report}");
+    let (brief, classes) = (&report.brief, &report.brief.classes);
+    let starts = [classes.reading.start, classes.slow.start, classes.stalled.start];
+    let ends = [classes.reading.end, classes.slow.end, classes.stalled.end];
+    assert_eq!((starts, ends), ([2, 1, 1], [2, 1, 1]), "{report}");
+    assert!((20..=40).contains(&brief.churned) && brief.churn.failed == 0, "{report}");
+    assert!(brief.slow.ticks > 0 && brief.slow.ticks < brief.ticks, "{report}");
+    assert!(brief.reads > 0 && brief.reads <= brief.frames && brief.missing == 0, "{report}");
+    // Every client has a stream of its own, so no two have the same ticks at the same time; but
+    // the numbers are the same, and the last reader of each is the second.
+    assert!(brief.last_us.count > 0 && brief.last_us.count <= brief.ticks / 2, "{report}");
+}
+
 #[test]
 fn wrong_use_names_the_flag() {
     let good = || args("ws://127.0.0.1:9".to_string(), 1);
@@ -241,6 +274,9 @@ fn wrong_use_names_the_flag() {
         (LoadArgs { window: 0, ..good() }, "--window"),
         (LoadArgs { seconds: 0.0, ..good() }, "--seconds"),
         (LoadArgs { stall: 1.5, ..good() }, "--stall"),
+        (LoadArgs { stall: 0.6, slow: 0.5, ..good() }, "--slow"),
+        (LoadArgs { churn: Some(0.0), ..good() }, "--churn"),
+        (LoadArgs { encoding: Some("xml".to_string()), ..good() }, "--encoding"),
         (LoadArgs { symbols_each: Some(9), symbols_of: Some(8), ..good() }, "--symbols-each"),
         (LoadArgs { symbols_each: Some(1), symbols_of: Some(0), ..good() }, "--symbols-of"),
         (LoadArgs { dialect: Dialect::Nchan, max_hz: Some(1.0), ..good() }, "--max-hz"),
@@ -279,7 +315,7 @@ fn a_stream_may_be_cut_anywhere() {
             server.write_all(part).expect("the client reads");
             assert_eq!(connection.read_ready(false, &mut sink), Step::Waits);
         }
-        assert_eq!((sink.tally.frame_count, sink.tally.item_count), (3, 2), "cut at {cut}");
+        assert_eq!((sink.reading.frame_count, sink.reading.item_count), (3, 2), "cut at {cut}");
         let findings = &sink.ledger.findings;
         assert_eq!(findings.violation_count(), 0, "cut at {cut}: {:?}", findings.texts);
         let mut pong = [0; 7];
@@ -297,7 +333,8 @@ fn sink() -> Sink {
     let interest = Interest::new(None, channels, &mut symbols);
     let (first_seen, findings) = (FirstSeen::default(), Findings::default());
     let terms = Terms::Protocol;
-    Sink::new(Form::Array, Ledger { symbols, interest, terms, first_seen, findings })
+    let last_reader = LastReader::new(1, false);
+    Sink::new(Form::Array, last_reader, Ledger { symbols, interest, terms, first_seen, findings })
 }
 
 /// A connection that has sent its request, and the server's end of it behind that request.
