@@ -1,9 +1,10 @@
 //! The clients: a `tapecast load` process on the other core, and its report.
 
+use crate::measure::Latency;
 use crate::process::{self, Guarded};
 use crate::servers::lines;
 use crate::workload::{Cell, Interest};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
@@ -103,8 +104,8 @@ impl Load {
             text.push('\n');
         }
         match serde_json::from_str(&text) {
-            Ok(value) => Ok(Report(value)),
-            Err(_) => Err(LoadError::NoReport(self.last_words())),
+            Ok(report) => Ok(report),
+            Err(error) => Err(LoadError::NoReport(format!("{error}; {}", self.last_words()))),
         }
     }
 
@@ -114,17 +115,35 @@ impl Load {
     }
 }
 
-/// The JSON that `tapecast load --json` writes.
-pub struct Report(pub Value);
+/// What is used of the JSON that `tapecast load --json` writes; of those who read all at once,
+/// within the window.
+#[derive(Debug, Deserialize)]
+pub struct Report {
+    pub ticks: u64,
+    pub frames: u64,
+    pub reads: u64,
+    pub bytes: u64,
+    pub missing: u64,
+    pub violations: u64,
+    pub cpu_s: f64,
+    pub connects_per_s: f64,
+    pub connect_us: Latency,
+    pub latency_us: Option<Latency>,
+    pub last_us: Latency,
+    pub churned: u64,
+    pub classes: Classes,
+}
 
-impl Report {
-    /// The first of some paths that is there.
-    pub fn number(&self, paths: &[&str]) -> Option<f64> {
-        paths.iter().find_map(|path| self.0.pointer(path)?.as_f64())
-    }
+/// Open connections when the window began and when it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Classes {
+    pub reading: StartEnd,
+    pub slow: StartEnd,
+    pub stalled: StartEnd,
+}
 
-    /// 0 where none of them is there.
-    pub fn count(&self, paths: &[&str]) -> u64 {
-        paths.iter().find_map(|path| self.0.pointer(path)?.as_u64()).unwrap_or(0)
-    }
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartEnd {
+    pub start: u64,
+    pub end: u64,
 }

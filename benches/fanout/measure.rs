@@ -1,7 +1,7 @@
 //! One run: one server, fresh, in one situation. What it cost and what the clients got.
 
 use crate::feed::Feed;
-use crate::load::{Load, LoadError, Report};
+use crate::load::{Classes, Load, LoadError, Report};
 use crate::process::{self, CpuMeter, Memory};
 use crate::servers::{Running, Server, ServerError};
 use crate::workload::Cell;
@@ -40,6 +40,7 @@ pub struct Latency {
     pub p50: f64,
     pub p90: f64,
     pub p99: f64,
+    #[serde(alias = "p99_9")]
     pub p999: f64,
     pub max: f64,
 }
@@ -68,7 +69,6 @@ pub struct Figures {
     pub last_us: Option<Latency>,
     pub violations: u64,
     pub missing: u64,
-    pub closed: u64,
     pub connects_per_s: f64,
     /// CPU time of the server in the opening phase, for each connection.
     pub connect_cpu_us: f64,
@@ -81,11 +81,18 @@ pub struct Figures {
     pub bursts: u64,
     pub bursts_late: u64,
     pub burst_late_ms_max: f64,
-    /// Normal, slow and stalled clients at the window's start and its end, as load tells them.
-    pub classes: Option<serde_json::Value>,
+    /// Clients that came and went in the meantime.
+    pub churned: u64,
+    pub classes: Classes,
 }
 
 impl Figures {
+    /// Of those who read, connections that were there at the start of the window and not at its
+    /// end.
+    pub fn closed(&self) -> u64 {
+        self.classes.reading.start.saturating_sub(self.classes.reading.end)
+    }
+
     pub fn cpu_us_per_tick(&self) -> Option<f64> {
         (self.ticks > 0).then(|| self.server_cpu_s * 1e6 / self.ticks as f64)
     }
@@ -190,39 +197,19 @@ fn add_memory(figures: &mut Figures, before: Memory, after: Memory, each: f64) {
 }
 
 fn add_report(figures: &mut Figures, report: &Report) {
-    figures.ticks = report.count(&["/ticks", "/window/ticks", "/window/items"]);
-    figures.frames = report.count(&["/frames", "/window/frames"]);
-    figures.reads = report.count(&["/reads", "/window/reads"]);
-    figures.bytes = report.count(&["/bytes", "/window/bytes"]);
-    figures.violations = report.count(&["/violations", "/violation_count"]);
-    figures.missing = report.count(&["/missing", "/window/missing", "/findings/merged_count"]);
-    figures.load_cpu_s = report.number(&["/cpu_s", "/cpu/window_s"]).unwrap_or_else(|| {
-        let part = |path: &str| report.number(&[path]).unwrap_or(0.0);
-        part("/cpu/window/user") + part("/cpu/window/system")
-    });
-    let rate = ["/connects_per_s", "/connect/per_second"];
-    figures.connects_per_s = report.number(&rate).unwrap_or(0.0);
-    let p99 = ["/connect_us/p99", "/connect/latency_us/p99"];
-    figures.connect_p99_us = report.number(&p99).unwrap_or(0.0);
-    figures.latency_us = latency(report, "/latency_us");
-    figures.last_us = latency(report, "/last_us");
-    figures.classes = report.0.get("classes").cloned();
-    let start = report.count(&["/connections/open_at_start"]);
-    figures.closed = start.saturating_sub(report.count(&["/connections/open_at_end"]));
-}
-
-fn latency(report: &Report, path: &str) -> Option<Latency> {
-    let at = |names: &[&str]| {
-        let paths: Vec<String> = names.iter().map(|name| format!("{path}/{name}")).collect();
-        report.number(&paths.iter().map(String::as_str).collect::<Vec<_>>())
-    };
-    let p50 = at(&["p50"])?;
-    (p50 > 0.0).then(|| Latency {
-        mean: at(&["mean"]).unwrap_or(0.0),
-        p50,
-        p90: at(&["p90"]).unwrap_or(0.0),
-        p99: at(&["p99"]).unwrap_or(0.0),
-        p999: at(&["p999", "p99_9"]).unwrap_or(0.0),
-        max: at(&["max"]).unwrap_or(0.0),
-    })
+    figures.ticks = report.ticks;
+    figures.frames = report.frames;
+    figures.reads = report.reads;
+    figures.bytes = report.bytes;
+    figures.violations = report.violations;
+    figures.missing = report.missing;
+    figures.load_cpu_s = report.cpu_s;
+    figures.connects_per_s = report.connects_per_s;
+    figures.connect_p99_us = report.connect_us.p99;
+    // A histogram of nothing has zeros.
+    let filled = |latency: &Latency| latency.max > 0.0;
+    figures.latency_us = report.latency_us.filter(filled);
+    figures.last_us = Some(report.last_us).filter(filled);
+    figures.churned = report.churned;
+    figures.classes = report.classes;
 }

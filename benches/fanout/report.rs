@@ -1,12 +1,12 @@
 //! `results.md`: the tables that people read.
 
 use crate::aims;
+use crate::load::{Classes, StartEnd};
 use crate::measure::{Figures, Latency};
 use crate::results::{CellResults, Results, Run};
-use crate::servers::TAPECAST;
 use crate::stats::Spread;
 use crate::verdict::{Summary, connect_ratio, floor_of, summaries};
-use crate::workload::NAMES;
+use crate::workload::{NAMES, Troubles};
 use std::fmt::Write;
 
 const READING: &str = "CPU is user and system time of the server's process tree over the counting \
@@ -148,12 +148,20 @@ fn flow_row(text: &mut String, summary: &Summary) {
     );
 }
 
-/// What the load says of those who read, read slowly and stall, of Tapecast's last round.
+/// Clients of each kind at the window's start and its end, of the last round.
 fn classes(text: &mut String, results: &CellResults) {
-    let last = results.figures(TAPECAST).last();
-    let Some(classes) = last.and_then(|(_, figures)| figures.classes.as_ref()) else { return };
-    if results.cell.troubles.stall > 0.0 {
-        let _ = writeln!(text, "\nClients in Tapecast's last round: `{classes}`");
+    if results.cell.troubles == Troubles::default() {
+        return;
+    }
+    text.push_str("\n| clients, start → end | reading | slow | stalled | came and went |\n");
+    text.push_str("|---|---:|---:|---:|---:|\n");
+    for server in results.servers() {
+        let Some((_, figures)) = results.figures(server).last() else { continue };
+        let Classes { reading, slow, stalled } = figures.classes;
+        let pair = |class: StartEnd| format!("{} → {}", class.start, class.end);
+        let (reading, slow, stalled) = (pair(reading), pair(slow), pair(stalled));
+        let churned = figures.churned;
+        let _ = writeln!(text, "| {server} | {reading} | {slow} | {stalled} | {churned} |");
     }
 }
 

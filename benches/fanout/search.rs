@@ -87,7 +87,7 @@ fn probe(cell: &Cell, published: &Published, plan: &Plan) -> Step {
             let expected = cell.connections as f64 * each * figures.seconds;
             step.why = match () {
                 () if figures.missing + figures.violations > 0 => "updates were merged".into(),
-                () if figures.closed > 0 => "connections were closed".into(),
+                () if figures.closed() > 0 => "connections were closed".into(),
                 () if (figures.ticks as f64) < 0.95 * expected => "it fell behind".into(),
                 () if step.mean_ms > published.mean_ms => "above the published latency".into(),
                 () => String::new(),

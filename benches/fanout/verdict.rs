@@ -176,13 +176,13 @@ fn incomplete(cell: &Cell, figures: &Figures) -> Option<String> {
             "{missing} updates missing, {broken} out of order or not as promised"
         ));
     }
-    let troubled = cell.troubles.stall + cell.troubles.slow;
-    if figures.closed > 0 && troubled == 0.0 {
-        return Some(format!("{} connections were closed", figures.closed));
+    if figures.closed() > 0 {
+        return Some(format!("{} connections were closed", figures.closed()));
     }
     if cell.market.is_quiet() {
         return None;
     }
+    let troubled = cell.troubles.stall + cell.troubles.slow;
     let readers = cell.connections as f64 * (1.0 - troubled);
     let each = cell.market.updates_per_second(cell.symbols_each());
     let one_burst = readers * each * cell.market.every_us as f64 / 1e6;
