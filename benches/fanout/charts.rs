@@ -32,7 +32,7 @@ pub fn draw(results: &Results, directory: &Path) -> io::Result<Vec<String>> {
         if cell.cell.point.is_some() {
             continue;
         }
-        let workload = cell.cell.workload.to_lowercase();
+        let workload = cell.cell.name.to_lowercase().replace([' ', '.', '='], "-");
         if cell.cell.market.is_quiet() {
             let file = format!("{workload}-memory.svg");
             memory(cell).draw(&directory.join(&file))?;
@@ -78,7 +78,7 @@ fn cost(results: &CellResults) -> Bars {
     let floor = floor_of(results).map(|floor| Summary::new(results, floor));
     let line = floor.and_then(|floor| floor.spread(Figures::cpu_us_per_tick));
     Bars {
-        title: format!("{}: {}", cell.workload, cell.shows),
+        title: format!("{}: {}", cell.name, cell.shows),
         subtitle: format!(
             "server CPU in µs for each delivered update; {} connections, {} symbols each",
             cell.connections,
@@ -112,10 +112,10 @@ fn bars_of(
     let mut bars: Vec<Bar> = Vec::new();
     for summary in summaries(results).iter().filter(|summary| summary.is_complete()) {
         let Some(spread) = summary.spread(&of) else { continue };
-        let digits = if spread.median < 100.0 { 3 } else { 0 };
+        let digits = if with_ratio { 3 } else { 0 };
         let mut text = format!("{:.digits$} {unit}", spread.median);
         if let Some(ratio) = summary.ratio(&of).filter(|_| with_ratio) {
-            text += &format!(", {:.2} of the floor", ratio.median);
+            text += &format!(", {:.2} × the floor", ratio.median);
         }
         if !summary.counts() {
             text += " *";

@@ -227,24 +227,30 @@ fn rows(text: &mut String, results: &Results) {
          The number of users is what Tapecast carries on one core at the published mean latency, \
          at most what descriptors allow; where that binds, the rate for each is raised by whole \
          factors instead. A message of M1 is a frame of four quotes of one symbol, 512 bytes \
-         together; updates are quotes.\n\n\
+         together; updates are quotes, and what was published are messages. A star: everything to \
+         everyone, but later than 1.1 times the floor's p99, or merged.\n\n\
          | | server | users | updates/s each | updates/s | mean ms | p99 ms | CPU µs an update | \
-         over the floor | published | updates/s a core, there | a core, here to there | rounds |\n\
+         over the floor | published | there, a second and core | here to there | rounds |\n\
          |---|---|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|\n",
     );
     for results in cells {
         let Some(published) = &results.cell.published else { continue };
+        // Where several updates make one message, messages are what was published.
         let there = aims::published_updates_per_core(published);
+        let a_message = results.cell.market.repeats as f64;
         let each = results.cell.market.updates_per_second(results.cell.symbols_each());
-        for summary in ordered(results, true, Figures::cpu_us_per_tick) {
+        let mut servers = ordered(results, true, Figures::cpu_us_per_tick);
+        servers.extend(ordered(results, false, Figures::cpu_us_per_tick));
+        for summary in servers {
+            let mark = if summary.counts() { "" } else { " *" };
             let updates = summary.spread(|figures| Some(figures.ticks_per_s()));
             let latency = |of: fn(&Latency) -> f64| {
                 short(summary.spread(|figures| figures.latency_us.as_ref().map(of)), 1e-3)
             };
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {each:.0} | {} | {} | {} | {} | {} | {}: {} users, {} ms | {there:.0} \
-                 | {} | {}/{} |",
+                "| {} | {}{mark} | {} | {each:.0} | {} | {} | {} | {} | {} | {}: {} users, {} ms | \
+                 {there:.0} | {} | {}/{} |",
                 results.cell.name,
                 summary.server,
                 results.cell.connections,
@@ -256,7 +262,7 @@ fn rows(text: &mut String, results: &Results) {
                 published.by,
                 published.users,
                 published.mean_ms,
-                updates.map_or("–".into(), |u| format!("{:.1}", u.median / there)),
+                updates.map_or("–".into(), |u| format!("{:.1}", u.median / a_message / there)),
                 summary.valid_count(),
                 summary.rounds
             );
@@ -295,7 +301,7 @@ fn remarks(text: &mut String, results: &Results) {
     let mut lines = String::new();
     for cell in &results.cells {
         for summary in summaries(cell) {
-            for remark in &summary.remarks {
+            for remark in summary.remarks() {
                 let _ = writeln!(lines, "* {}, {}, {remark}", cell.cell.name, summary.server);
             }
         }

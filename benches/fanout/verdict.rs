@@ -31,8 +31,7 @@ pub struct Summary<'a> {
     pub rounds: usize,
     /// Rounds that do not count, and why.
     pub invalid: Vec<(usize, String)>,
-    /// True of rounds that count too.
-    pub remarks: Vec<String>,
+    all: Vec<&'a Figures>,
     valid: Vec<(usize, &'a Figures)>,
     /// Those that count, and those that only were too slow or merged.
     complete: Vec<(usize, &'a Figures)>,
@@ -59,13 +58,14 @@ pub fn summaries(results: &CellResults) -> Vec<Summary<'_>> {
 
 impl<'a> Summary<'a> {
     pub fn new(results: &'a CellResults, server: &'a str) -> Summary<'a> {
-        let floor: Vec<_> =
+        let mut floor: Vec<_> =
             floor_of(results).map(|floor| results.figures(floor).collect()).unwrap_or_default();
+        floor.retain(|(_, figures)| incomplete(&results.cell, figures).is_none());
         let mut summary = Summary {
             server,
             rounds: 0,
             invalid: Vec::new(),
-            remarks: Vec::new(),
+            all: Vec::new(),
             valid: Vec::new(),
             complete: Vec::new(),
             floor,
@@ -95,21 +95,29 @@ impl<'a> Summary<'a> {
             }
             Some(Fault::Incomplete(why)) => self.invalid.push((round, why)),
         }
-        if figures.load_share() > LOAD_SHARE_MAX {
-            let share = 100.0 * figures.load_share();
-            self.remarks.push(format!("round {round}: the load took {share:.0} % of its core"));
+        self.all.push(figures);
+    }
+
+    /// What may have disturbed the rounds, those that count as well.
+    pub fn remarks(&self) -> Vec<String> {
+        let most = |of: fn(&Figures) -> f64| self.all.iter().map(|f| of(f)).fold(0.0, f64::max);
+        let sum = |of: fn(&Figures) -> u64| self.all.iter().map(|f| of(f)).sum::<u64>();
+        let mut remarks = Vec::new();
+        let load = most(Figures::load_share);
+        if load > LOAD_SHARE_MAX {
+            remarks.push(format!("the load took up to {:.0} % of its core", 100.0 * load));
         }
-        if figures.others_share > OTHERS_SHARE_MAX {
-            let share = 100.0 * figures.others_share;
-            self.remarks
-                .push(format!("round {round}: others took {share:.0} % of the server's core"));
+        let others = most(|figures| figures.others_share);
+        if others > OTHERS_SHARE_MAX {
+            let share = 100.0 * others;
+            remarks.push(format!("others took up to {share:.0} % of the server's core"));
         }
-        if figures.bursts_late > 0 {
-            self.remarks.push(format!(
-                "round {round}: {} of {} bursts late, the latest by {:.1} ms",
-                figures.bursts_late, figures.bursts, figures.burst_late_ms_max
-            ));
+        let (bursts, late) = (sum(|figures| figures.bursts), sum(|figures| figures.bursts_late));
+        if late > 0 {
+            let latest = most(|figures| figures.burst_late_ms_max);
+            remarks.push(format!("{late} of {bursts} bursts late, the latest by {latest:.1} ms"));
         }
+        remarks
     }
 
     /// Half of the rounds count at least.

@@ -112,6 +112,10 @@ impl Cell {
         self
     }
 
+    fn capped(self, connections_max: usize) -> Cell {
+        Cell { connections: self.connections.min(connections_max), ..self }
+    }
+
     /// Symbols that one connection has.
     pub fn symbols_each(&self) -> usize {
         match self.interest {
@@ -136,7 +140,6 @@ pub const NAMES: [&str; 14] =
 
 /// The cells of one workload; empty where there is none of the name.
 pub fn cells(name: &str, connections_max: usize, batch_ms: u64) -> Vec<Cell> {
-    let most = |asked: usize| asked.min(connections_max);
     let one = match name {
         "W1" => Cell::new(name, "many small sends", 5_000, 1, Market::new(1, 1, 40)),
         "W2" => w2(name),
@@ -149,7 +152,11 @@ pub fn cells(name: &str, connections_max: usize, batch_ms: u64) -> Vec<Cell> {
         "L4" => liberator(name, "high, batched", 30_000, 55.0, batch_ms),
         "L5" => liberator(name, "very high", 4_000, 9.0, 0),
         "L6" => liberator(name, "very high, batched", 16_000, 55.0, batch_ms),
-        "M1" => messages_of_512_bytes(name),
+        "M1" => {
+            let two = [(24_000, 2.35), (192_000, 597.0)];
+            let cell = |(users, mean_ms)| messages_of_512_bytes(name, users, mean_ms);
+            return two.map(cell).map(|cell| cell.capped(connections_max)).to_vec();
+        }
         "S1" => Cell {
             shows: "what the others notice of 10 % stalled, 10 % slow, and 200 churning a second"
                 .into(),
@@ -157,11 +164,11 @@ pub fn cells(name: &str, connections_max: usize, batch_ms: u64) -> Vec<Cell> {
             ..w2(name)
         },
         "G1" => {
-            return growth(name).into_iter().filter(|c| c.connections <= most(18_000)).collect();
+            return growth(name, connections_max);
         }
         _ => return Vec::new(),
     };
-    vec![Cell { connections: most(one.connections), ..one }]
+    vec![one.capped(connections_max)]
 }
 
 fn w2(name: &str) -> Cell {
@@ -192,45 +199,47 @@ fn liberator(name: &str, rate: &str, users: usize, mean_ms: f64, flush_ms: u64) 
 /// A message of 512 bytes is a frame of four quotes of one symbol, which the feed sends together:
 /// no single event of the protocol is so long. Each client has one of 100 symbols, each of which
 /// sends its message ten times a second, spread evenly over time.
-fn messages_of_512_bytes(name: &str) -> Cell {
+fn messages_of_512_bytes(name: &str, users: usize, mean_ms: f64) -> Cell {
     let market = Market { symbols: 100, burst: 1, repeats: 4, every_us: 1_000 };
     let published = Published {
         by: "MigratoryData, 12 cores".into(),
-        users: 24_000,
+        users,
         cores: 12,
         updates_per_user: 10.0,
-        mean_ms: 2.35,
+        mean_ms,
         raised: 1,
     };
     Cell {
         interest: Interest::Random { each: 1, of: 100 },
+        name: format!("{name} {mean_ms} ms"),
         published: Some(published),
         ..Cell::new(name, "messages of 512 bytes, 10 a second each", 18_000, 1, market)
     }
 }
 
 /// W2, with one number of it changed at a time.
-fn growth(name: &str) -> Vec<Cell> {
+fn growth(name: &str, connections_max: usize) -> Vec<Cell> {
     let mut cells = Vec::new();
+    let w2 = || w2(name).capped(connections_max);
     for connections in [500, 1_000, 2_000, 5_000, 10_000, 18_000] {
-        let cell = Cell { connections, ..w2(name) };
-        cells.push(Cell {
-            shows: "cost by connections".into(),
-            ..cell.at("connections", connections)
-        });
+        let cell = Cell { connections, shows: "cost by connections".into(), ..w2() };
+        if connections <= connections_max {
+            cells.push(cell.at("connections", connections));
+        }
     }
     for symbols in [1, 50, 1_000, 20_000] {
-        let market = Market { symbols, repeats: 50 / 50_usize.min(symbols), ..w2(name).market };
-        let market = Market { burst: 50_usize.min(symbols), ..market };
+        let burst = symbols.min(50);
+        let market = Market { symbols, burst, repeats: 50 / burst, ..w2().market };
         let interest = if symbols > 1_000 { Interest::All } else { Interest::Same(symbols) };
-        let cell = Cell { market, interest, ..w2(name) };
-        cells.push(Cell { shows: "cost by symbols".into(), ..cell.at("symbols", symbols) });
+        let cell = Cell { market, interest, shows: "cost by symbols".into(), ..w2() };
+        cells.push(cell.at("symbols", symbols));
     }
     // All subsets of `each` of 50 symbols: 1, 50 and 1,225, of which 5,000 random clients have
     // some 1,204 between them.
     for (each, cohorts) in [(50, 1), (49, 50), (48, 1_204)] {
-        let cell = Cell { interest: Interest::Random { each, of: 50 }, ..w2(name) };
-        cells.push(Cell { shows: "cost by cohorts".into(), ..cell.at("cohorts", cohorts) });
+        let interest = Interest::Random { each, of: 50 };
+        let cell = Cell { interest, shows: "cost by cohorts".into(), ..w2() };
+        cells.push(cell.at("cohorts", cohorts));
     }
     cells
 }

@@ -13,7 +13,8 @@ const TOP: i32 = 84;
 const LEFT: i32 = 140;
 const RIGHT: i32 = 620;
 
-/// A bar this many times as long as the shortest but one is cut off: the others would vanish.
+/// A bar this many times as long as the shortest that is no floor's is cut off: the others would
+/// vanish.
 const CUT: f64 = 8.0;
 
 pub struct Bars {
@@ -42,7 +43,8 @@ impl Bars {
         let at = |value: f64| LEFT + ((RIGHT - LEFT) as f64 * (value / longest).min(1.0)) as i32;
         for (row, bar) in self.bars.iter().enumerate() {
             let middle = TOP + ROW * row as i32 + ROW / 2;
-            bar.draw(&canvas, middle, at, bar.spread.median > longest)?;
+            let line = self.line.as_ref().map_or(LEFT, |(value, _)| at(*value));
+            bar.draw(&canvas, middle, (line, &at), bar.spread.median > longest)?;
         }
         if let Some((value, name)) = &self.line {
             canvas.dashed(at(*value), (TOP - 6, bottom), TEXT)?;
@@ -58,7 +60,8 @@ impl Bars {
     /// What the whole width stands for; never nothing.
     fn longest(&self) -> f64 {
         let values = || self.bars.iter().map(|bar| bar.spread.median);
-        let cut = CUT * self.bars.get(1).map_or(f64::MAX, |bar| bar.spread.median.max(1e-9));
+        let shortest = self.bars.iter().find(|bar| bar.ink != Ink::Floor);
+        let cut = CUT * shortest.map_or(f64::MAX, |bar| bar.spread.median.max(1e-9));
         values().fold(1e-9, f64::max).min(cut)
     }
 }
@@ -68,7 +71,7 @@ impl Bar {
         &self,
         canvas: &Canvas,
         middle: i32,
-        at: impl Fn(f64) -> i32,
+        (line, at): (i32, &dyn Fn(f64) -> i32),
         is_cut: bool,
     ) -> io::Result<()> {
         let end = at(self.spread.median);
@@ -86,6 +89,7 @@ impl Bar {
             }
             text_at = text_at.max(most);
         }
-        canvas.text((text_at + 8, middle), &self.text, 13, TEXT, Hold::Left)
+        // Not across the line that goes through all.
+        canvas.text((text_at.max(line) + 8, middle), &self.text, 13, TEXT, Hold::Left)
     }
 }
