@@ -5,11 +5,11 @@ use super::symbols::Symbols;
 use super::tape::Tape;
 use crate::market::{Channel, Feed, FeedState, SymbolId, Tick, TickBody};
 
-/// Ticks between two flushes; a flush is due at once when so many have come. 16,384 of 72 bytes
-/// are 1.2 MB, and no turn takes in more than a fraction of it.
+/// Ticks that not everyone in step has; with so many, a flush is due at once, and until it is over
+/// none is taken in. 16,384 of 72 bytes are 1.2 MB, and no turn takes in more than a fraction.
 pub const RECENT_TICKS_MAX: usize = 16_384;
 
-/// A tick that has come since the last flush.
+/// A tick that has come since the last flush, or while that was under way.
 #[derive(Debug, Clone, Copy)]
 pub struct Recent {
     pub tick: Tick,
@@ -30,8 +30,8 @@ pub struct FeedView {
 pub struct Entered {
     pub symbol: u32,
     pub channel: Channel,
-    /// Index in [`Book::recent`].
-    pub recent: u32,
+    /// Its stamp: see [`Book::recent_at`].
+    pub stamp: u32,
 }
 
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Book {
             _ => return None,
         }
         self.recent.push(Recent { tick, position });
-        Some(Entered { symbol, channel, recent: self.recent.len() as u32 - 1 })
+        Some(Entered { symbol, channel, stamp: self.arrivals() as u32 })
     }
 
     pub fn recent(&self) -> &[Recent] {
@@ -107,20 +107,33 @@ impl Book {
         self.flushed + self.recent.len() as u64
     }
 
-    /// The arrival number of `recent()[index]`.
+    /// The recent tick with a stamp: the low half of its arrival number, which names it among so
+    /// few.
     #[inline]
-    pub fn arrival_of(&self, index: u32) -> u64 {
-        self.flushed + u64::from(index) + 1
+    pub fn recent_at(&self, stamp: u32) -> &Recent {
+        &self.recent[self.index_of(stamp)]
     }
 
-    /// The arrival number of the newest tick of the last flush.
+    /// Where in [`Book::recent`] it stands.
+    #[inline]
+    pub fn index_of(&self, stamp: u32) -> usize {
+        stamp.wrapping_sub(self.flushed as u32) as usize - 1
+    }
+
+    /// The arrival number of the newest tick that everyone in step has.
     pub fn flushed(&self) -> u64 {
         self.flushed
     }
 
-    /// Arrival number and tape position of the moment before `recent()[index]` came.
-    pub fn before(&self, index: u32) -> (u64, u64) {
-        (self.arrival_of(index) - 1, self.recent[index as usize].position)
+    /// Arrival number and tape position of the moment before a recent tick came.
+    pub fn before(&self, stamp: u32) -> (u64, u64) {
+        let index = self.index_of(stamp);
+        (self.flushed + index as u64, self.recent[index].position)
+    }
+
+    /// Where in ascending `stamps` those begin that came after the arrival number `mark`.
+    pub fn newer_than(&self, stamps: &[u32], mark: u64) -> usize {
+        stamps.partition_point(|stamp| self.before(*stamp).0 < mark)
     }
 
     /// Arrival number and tape position of now.
@@ -128,10 +141,13 @@ impl Book {
         (self.arrivals(), self.tape.head())
     }
 
-    /// The flush is over: everyone in step has what had come.
-    pub fn settle(&mut self) {
-        self.flushed = self.arrivals();
-        self.recent.clear();
+    /// Everyone in step has what had come up to an arrival number. Says how many ticks are recent
+    /// no more.
+    pub fn settle(&mut self, arrivals: u64) -> usize {
+        let settled = (arrivals - self.flushed) as usize;
+        self.recent.drain(..settled);
+        self.flushed = arrivals;
+        settled
     }
 
     /// A feed's new state; `false` where it is the old one.

@@ -67,11 +67,10 @@ impl Hub {
         }
         if lag.waiting {
             assert!(cohort.waiting.contains(&slot), "slot {slot} waits where nobody looks");
-            let flushed = match &cohort.merged {
-                None => !cohort.window.is_empty(),
+            let comes = match &cohort.merged {
+                None => !cohort.window.is_empty() || self.flush.serves_late(session.cohort),
                 Some(merged) => (merged.lag.mark, merged.lag.cursor) != self.book.here(),
             };
-            let comes = flushed || self.flush.is_at(session.cohort);
             assert!(comes, "slot {slot} waits for a flush that does not come");
         }
         let moves = session.queued || session.is_unfinished() || lag.waiting;

@@ -29,7 +29,7 @@ pub struct Cohort {
     /// Slots of sessions that are behind by nothing and wait for the next flush to come into
     /// step; an entry whose session has moved on is passed over.
     pub waiting: Vec<u32>,
-    /// The updates since the last flush, as indices of the book's recent ticks, in order.
+    /// The updates since the last flush, as stamps of the book's recent ticks, in order.
     pub window: Vec<u32>,
     /// Takes the window's place where the cohort has a rate: merged at each beat of its clock.
     pub merged: Option<Merged>,
@@ -150,12 +150,21 @@ impl Cohorts {
         self.bytes
     }
 
-    /// Takes a cohort's window, to be flushed.
-    pub fn take_window(&mut self, id: u32) -> Vec<u32> {
+    /// Takes a cohort's window, to be flushed, into `to`, which is empty.
+    pub fn take_window(&mut self, id: u32, to: &mut Vec<u32>) {
         let cohort = self.at_mut(id).expect("its caller has just seen it");
-        let window = std::mem::take(&mut cohort.window);
-        self.bytes -= window_bytes(&window);
-        window
+        *to = std::mem::take(&mut cohort.window);
+        self.bytes -= window_bytes(to);
+    }
+
+    /// Gives a cohort memory for its next window, where it has none.
+    pub fn return_window(&mut self, id: u32, empty: Vec<u32>) {
+        let Some(cohort) = self.at_mut(id).filter(|c| c.merged.is_none()) else { return };
+        if cohort.window.capacity() == 0 {
+            cohort.window = empty;
+            self.bytes +=
+                window_bytes(&self.cohorts[id as usize].as_ref().expect("just seen").window);
+        }
     }
 
     /// Panics where `bytes` is not what walking over the cohorts gives.
@@ -186,17 +195,17 @@ impl Cohorts {
 
     /// Notes a tick in the window of each cohort that wants it: four bytes, no copy.
     #[inline]
-    pub fn note(&mut self, symbol: u32, channel: Channel, recent: u32) {
+    pub fn note(&mut self, symbol: u32, channel: Channel, stamp: u32) {
         let named = self.watches.get(symbol as usize).map_or(&[][..], Vec::as_slice);
         for watch in named {
             if watch.channels.has(channel) {
-                note(&mut self.cohorts, &mut self.dirty, &mut self.bytes, watch.cohort, recent);
+                note(&mut self.cohorts, &mut self.dirty, &mut self.bytes, watch.cohort, stamp);
             }
         }
         for star in &self.stars {
             let cohort = self.cohorts[*star as usize].as_ref().expect("a listed star lives");
             if cohort.key.interest.channels(symbol).has(channel) {
-                note(&mut self.cohorts, &mut self.dirty, &mut self.bytes, *star, recent);
+                note(&mut self.cohorts, &mut self.dirty, &mut self.bytes, *star, stamp);
             }
         }
     }
@@ -205,9 +214,13 @@ impl Cohorts {
         !self.dirty.is_empty()
     }
 
-    /// The cohorts to be flushed; an id in it may have ended meanwhile.
-    pub fn take_dirty(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.dirty)
+    /// Puts the cohorts to be flushed into `queue`, which is empty, the first one last; an id in it
+    /// may have ended meanwhile.
+    pub fn take_dirty(&mut self, queue: &mut Vec<u32>) {
+        debug_assert!(queue.is_empty(), "one flush is over before the next begins");
+        std::mem::swap(&mut self.dirty, queue);
+        queue.reverse();
+        queue.retain(|id| self.at(*id).is_some_and(|cohort| cohort.merged.is_none()));
     }
 
     /// Cohorts with a rate whose clock is to be armed, since ticks have come.
@@ -245,23 +258,24 @@ impl Cohorts {
     }
 }
 
-/// A cohort with nobody in step has no window: who comes into step has had what it would hold.
+/// Where nobody is in step, or waits to come into it, there is no window: who comes into step
+/// then has had what it would hold.
 fn note(
     cohorts: &mut [Option<Cohort>],
     dirty: &mut Vec<u32>,
     bytes: &mut u64,
     id: u32,
-    recent: u32,
+    stamp: u32,
 ) {
     let cohort = cohorts[id as usize].as_mut().expect("the index names live cohorts");
-    if cohort.in_step.is_empty() {
+    if cohort.in_step.is_empty() && cohort.waiting.is_empty() {
         return;
     }
     if cohort.window.is_empty() {
         dirty.push(id);
     }
     let before = cohort.window.capacity();
-    cohort.window.push(recent);
+    cohort.window.push(stamp);
     if cohort.window.capacity() > before {
         *bytes += ((cohort.window.capacity() - before) * size_of::<u32>()) as u64;
     }

@@ -1,32 +1,46 @@
 //! The flush: each cohort's window is encoded once and sent to all its members in step.
 //!
-//! A flush goes through the cohorts one by one and through a cohort's members in chunks; no tick
-//! is taken in before its end, so it sends one moment's state. Members may join, leave and end
-//! between two chunks: `Active::next` splits the member list into those still to be served (before
-//! it) and those who were served or need nothing (from it on).
+//! A flush goes through the cohorts that had something when it began, in the order in which their
+//! first update came. A batch holds the sends of as many small cohorts as fit, or a chunk of the
+//! members of a large one. Ticks may come between two batches: what its cohort has not flushed yet
+//! goes with this flush, the rest with the next, so that where a flush takes long, each client
+//! still gets one once in that time, and none waits for all the others.
+//!
+//! Members may join, leave and end between two chunks: `Active::next` splits the member list into
+//! those still to be served (before it) and those who were served or need nothing (from it on).
 
-use super::batch::{Send, Source};
-use super::catchup::compose;
-use super::cohort::Cohort;
-use super::{Effect, Hub};
-use crate::market::Channel;
-use crate::session::{CloseReason, Lag, Now, Place};
-use crate::wire::{Format, frame};
+mod cut;
+mod frames;
+mod late;
+
+use super::Hub;
+use super::batch::{BATCH_BYTES_MAX, Send, Source};
+use crate::session::{CloseReason, Lag, Now};
 use bytes::Bytes;
+use frames::Frames;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::{cmp::Reverse, mem};
+
+/// Windows of more updates give their memory back after a flush.
+const WINDOW_KEPT_MAX: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Flush {
-    /// Cohorts still to be flushed; one may have ended since it was put here.
+    /// Cohorts still to be flushed, the next one last; one may have ended since it was put here.
     pub(super) queue: Vec<u32>,
-    active: Option<Active>,
+    /// The cohorts of the batch under way. A large one is alone, and stays until all its members
+    /// are served.
+    active: Vec<Active>,
+    /// Served ones, for their memory.
+    spare: Vec<Active>,
     /// Between the first cohort and the end.
     running: bool,
-    /// Windows are being flushed, not only cohorts with a rate: the book settles at the end.
-    settles: bool,
+    /// The arrival number up to which the book settles at the end; none where only cohorts with a
+    /// rate are flushed.
+    settles: Option<u64>,
     flushed_at_ms: u64,
-    /// Ingest time of the oldest tick that was flushed since somebody asked.
+    /// Ingest time of the oldest tick that was put into a frame since somebody asked.
     sent_ns: Option<i64>,
     /// The book's place when clocks were last armed: without a new tick there is nothing to arm.
     armed: (u64, u64),
@@ -34,38 +48,33 @@ pub(super) struct Flush {
     pub(super) clocks: BinaryHeap<Reverse<(u64, u32)>>,
 }
 
-/// The cohort that is being flushed.
-#[derive(Debug)]
+/// A cohort that is being flushed.
+#[derive(Debug, Default)]
 struct Active {
     cohort: u32,
     /// Members `in_step[..next]` are still to be served.
     next: usize,
-    frames: Vec<FrameEnd>,
-    taken: Taken,
-    /// Arrival number and tape position that its members had before this flush.
+    /// Where its bytes begin in the batch.
+    start: usize,
+    /// Its sends in the batch.
+    sends: Range<usize>,
+    frames: Frames,
+    /// `frames.taken` are bits of a cohort with a rate, not ticks.
+    merged: bool,
+    /// Arrival number and tape position that its members had before this flush, and have after it.
     before: (u64, u64),
+    after: (u64, u64),
     /// Copies of cut frames, each made once and shared by all whose socket stopped in it.
     shared: Vec<Bytes>,
+    /// So many sessions at the start of the cohort's list waited for this flush; they are served
+    /// when all members are.
+    late: usize,
 }
 
-/// What the frames carry, in order: what a member that misses some of them is owed.
-#[derive(Debug)]
-enum Taken {
-    /// Indices of recent ticks.
-    Window(Vec<u32>),
-    /// Bits of the cohort's interest.
-    Merged(Vec<u32>),
-}
-
-/// Where a frame ends.
-#[derive(Debug, Clone, Copy)]
-struct FrameEnd {
-    bytes: usize,
-    /// In `Taken`.
-    taken: usize,
-    /// The tape position where what follows this frame begins.
-    position: u64,
-    items: u64,
+impl Active {
+    fn is_unfinished(&self) -> bool {
+        self.next > 0 || self.late > 0
+    }
 }
 
 impl Flush {
@@ -73,22 +82,28 @@ impl Flush {
         self.running
     }
 
-    /// Whether the flush under way is at this cohort.
-    pub fn is_at(&self, cohort: u32) -> bool {
-        self.active.as_ref().is_some_and(|active| active.cohort == cohort)
+    /// The large cohort of which some are served and some are not.
+    fn unfinished(&self) -> Option<&Active> {
+        self.active.first().filter(|active| active.is_unfinished())
     }
 
     /// Whether the member at `index` of a cohort waits for its part of the flush under way; gives
     /// what such a member has, and the items that it has not got.
     pub fn unserved(&self, cohort: u32, index: usize) -> Option<((u64, u64), u64)> {
-        let active = self.active.as_ref().filter(|a| a.cohort == cohort && index < a.next)?;
-        Some((active.before, active.frames.last().map_or(0, |f| f.items)))
+        let active = self.active.first().filter(|a| a.cohort == cohort && index < a.next)?;
+        Some((active.before, active.frames.items()))
+    }
+
+    /// Whether the flush under way serves those who wait in a cohort.
+    pub fn serves_late(&self, cohort: u32) -> bool {
+        self.unfinished().is_some_and(|active| active.cohort == cohort && active.late > 0)
     }
 
     /// Where a member of `cohort` may be taken out of the list so that the split stays true:
     /// the caller moves the member at the returned index into the hole first.
     pub fn shrink(&mut self, cohort: u32, index: usize) -> Option<usize> {
-        let active = self.active.as_mut().filter(|a| a.cohort == cohort && index < a.next)?;
+        let active = self.active.first_mut();
+        let active = active.filter(|a| a.cohort == cohort && index < a.next)?;
         active.next -= 1;
         Some(active.next)
     }
@@ -99,8 +114,8 @@ impl Flush {
 }
 
 impl Hub {
-    /// Ingest time, in ns since the Unix epoch, of the oldest tick of the flushes that ended since
-    /// this was last asked.
+    /// Ingest time, in ns since the Unix epoch, of the oldest tick that went out since this was
+    /// last asked.
     pub fn take_sent_ns(&mut self) -> Option<i64> {
         self.flush.sent_ns.take()
     }
@@ -114,35 +129,37 @@ impl Hub {
         window.into_iter().chain(self.flush.next_ms()).min()
     }
 
-    /// The next chunk of the flush; begins one where it is due.
+    /// The next batch of the flush; begins one where it is due.
     pub(super) fn next_flush(&mut self, now: Now) -> bool {
         if !self.flush.running && !self.begin_flush(now) {
             return false;
         }
-        loop {
-            if let Some(active) = &mut self.flush.active {
-                let cohort = self.cohorts.at(active.cohort);
-                let members = cohort.map_or(&[][..], |c| &c.in_step[..active.next]);
-                let end = active.frames.last().map_or(0, |f| f.bytes);
-                if !members.is_empty() && end > 0 {
-                    let from = members.len().saturating_sub(self.settings.batch_sends);
-                    let sends = members[from..].iter();
-                    self.batch.sends.clear();
-                    self.batch.sends.extend(sends.map(|slot| Send { slot: *slot, start: 0, end }));
-                    self.batch.source = Source::Flush;
-                    active.next = from;
-                    return true;
-                }
-                let cohort = active.cohort;
-                self.flush.active = None;
-                self.wake_waiting(cohort);
+        self.batch.source = Source::Flush;
+        self.batch.sends.clear();
+        if self.flush.unfinished().is_some() {
+            self.retire(1);
+            self.list_members();
+        } else {
+            self.retire(0);
+        }
+        while self.flush.unfinished().is_none()
+            && self.batch.sends.len() < self.settings.batch_sends
+            && self.batch.flush_bytes.len() < BATCH_BYTES_MAX
+            && let Some(cohort) = self.flush.queue.pop()
+        {
+            let members = self.cohorts.at(cohort).map_or(0, |c| c.in_step.len() + c.waiting.len());
+            let listed = self.batch.sends.len();
+            if listed > 0 && listed + members > self.settings.batch_sends {
+                self.flush.queue.push(cohort); // with the next batch, whole
+                break;
             }
-            let Some(cohort) = self.flush.queue.pop() else {
-                self.end_flush();
-                return false;
-            };
             self.begin_cohort(cohort, now);
         }
+        if self.batch.sends.is_empty() {
+            self.end_flush();
+            return false;
+        }
+        true
     }
 
     fn begin_flush(&mut self, now: Now) -> bool {
@@ -150,12 +167,10 @@ impl Hub {
         let window_at = self.flush.flushed_at_ms + self.pacing.window_ms();
         let windows_due = self.book.is_full() || window_at <= now.ms;
         if windows_due && !self.book.recent().is_empty() {
-            (self.flush.settles, self.flush.running) = (true, true);
+            (self.flush.settles, self.flush.running) = (Some(self.book.arrivals()), true);
             self.flush.flushed_at_ms = now.ms;
             // An id may have ended and be that of a cohort with a rate now: its clock calls it.
-            let mut dirty = self.cohorts.take_dirty();
-            dirty.retain(|id| self.cohorts.at(*id).is_some_and(|c| c.merged.is_none()));
-            self.flush.queue = dirty;
+            self.cohorts.take_dirty(&mut self.flush.queue);
             self.counters.flushes += 1;
         }
         while let Some(Reverse((at_ms, cohort))) = self.flush.clocks.peek().copied()
@@ -192,50 +207,98 @@ impl Hub {
         }
     }
 
+    /// Encodes what has come for a cohort, and lists its members, or the first of them.
     fn begin_cohort(&mut self, id: u32, now: Now) {
+        if self.batch.sends.is_empty() {
+            self.retire(0); // so that a large one is the first
+        }
         let Some(cohort) = self.cohorts.at_mut(id) else { return };
-        self.batch.flush_bytes.clear();
+        let mut active = self.flush.spare.pop().unwrap_or_default();
+        let out = &mut self.batch.flush_bytes;
         let lines = &mut self.lines[cohort.key.format.index()];
-        let before = cohort.has(&self.book);
-        let (frames, taken) = match cohort.merged.take() {
-            None => {
-                let window = self.cohorts.take_window(id);
-                let cohort = self.cohorts.at(id).expect("just seen");
-                let frames = encode_window(&self.book, lines, cohort, &window, &mut self.batch);
-                (frames, Taken::Window(window))
-            }
-            Some(merged) if merged.due_at_ms.is_none() => {
-                // The id was queued for a cohort that has ended since: this one is not due.
-                cohort.merged = Some(merged);
-                return;
-            }
-            Some(mut merged) => {
-                let mut taken = Vec::new();
-                let out = &mut self.batch.flush_bytes;
-                let frames = match cohort.in_step.is_empty() {
-                    true => {
-                        merged.lag = Lag::at(self.book.here().0, self.book.here().1);
-                        Vec::new()
-                    }
+        let (before, after) = (cohort.has(&self.book), self.book.here());
+        active.start = out.len();
+        active.merged = cohort.merged.is_some();
+        if let Some(mut merged) = cohort.merged.take() {
+            // Else the id was queued for a cohort that has ended since: this one is not due.
+            if merged.due_at_ms.is_some() {
+                match cohort.in_step.is_empty() {
+                    true => merged.lag = Lag::at(after.0, after.1),
                     false => {
-                        encode_merged(&self.book, lines, cohort, &mut merged.lag, &mut taken, out)
+                        let (frames, lag) = (&mut active.frames, &mut merged.lag);
+                        frames.encode_merged(&self.book, lines, cohort, lag, out);
                     }
-                };
+                }
                 (merged.flushed_at_ms, merged.due_at_ms) = (now.ms, None);
-                cohort.merged = Some(merged);
                 self.cohorts.rest(id);
-                (frames, Taken::Merged(taken))
             }
-        };
+            self.cohorts.at_mut(id).expect("just seen").merged = Some(merged);
+        } else {
+            self.cohorts.take_window(id, &mut active.frames.taken);
+            let cohort = self.cohorts.at(id).expect("just seen");
+            if let (Some(first), false) = (active.frames.taken.first(), cohort.in_step.is_empty()) {
+                let ingest_ns = self.book.recent_at(*first).tick.ingest_ns();
+                let oldest = self.flush.sent_ns.map_or(ingest_ns, |ns| ns.min(ingest_ns));
+                self.flush.sent_ns = Some(oldest);
+                active.frames.encode_window(&self.book, lines, cohort, after.1, out);
+            }
+        }
         let cohort = self.cohorts.at_mut(id).expect("just seen");
-        cohort.items += frames.last().map_or(0, |f| f.items);
-        let shared = vec![Bytes::new(); frames.len()];
-        let next = cohort.in_step.len();
-        self.counters.items_out += frames.last().map_or(0, |f| f.items) * next as u64;
-        self.flush.active = Some(Active { cohort: id, next, frames, taken, before, shared });
+        let items = active.frames.items();
+        cohort.items += items;
+        self.counters.items_out += items * cohort.in_step.len() as u64;
+        (active.cohort, active.before, active.after) = (id, before, after);
+        active.next = if active.frames.ends.is_empty() { 0 } else { cohort.in_step.len() };
+        match active.merged {
+            true => self.wake_waiting(id),
+            false => active.late = cohort.waiting.len(),
+        }
+        self.flush.active.push(active);
+        self.list_members();
     }
 
-    /// Those who were behind by nothing look again, now that the window is empty.
+    /// Puts those of the last active cohort who are still to be served into the batch, as many as
+    /// have room.
+    fn list_members(&mut self) {
+        let at = self.flush.active.len() - 1;
+        let active = &mut self.flush.active[at];
+        let listed = self.batch.sends.len();
+        if let Some(end) = active.frames.end()
+            && let Some(cohort) = self.cohorts.at(active.cohort)
+        {
+            let room = self.settings.batch_sends - listed;
+            let from = active.next.saturating_sub(room);
+            let members = &cohort.in_step[from..active.next];
+            let sends = members.iter().map(|slot| Send { slot: *slot, start: active.start, end });
+            self.batch.sends.extend(sends);
+            active.next = from;
+        }
+        active.sends = listed..self.batch.sends.len();
+        while self.flush.active[at].next == 0
+            && self.flush.active[at].late > 0
+            && self.batch.sends.len() < self.settings.batch_sends
+        {
+            self.flush.active[at].late -= 1;
+            self.serve_late(at);
+        }
+    }
+
+    /// The cohorts of the last batch are served, but for the first `unfinished`.
+    fn retire(&mut self, unfinished: usize) {
+        for mut active in self.flush.active.drain(unfinished..) {
+            if !active.merged && active.frames.taken.capacity() <= WINDOW_KEPT_MAX {
+                active.frames.taken.clear();
+                self.cohorts.return_window(active.cohort, mem::take(&mut active.frames.taken));
+            }
+            active.frames.clear();
+            active.shared.clear();
+            self.flush.spare.push(active);
+        }
+        let kept = self.flush.active.last().and_then(|active| active.frames.end());
+        self.batch.flush_bytes.truncate(kept.unwrap_or(0));
+    }
+
+    /// Those who were behind a cohort with a rate by nothing look again, now that it has flushed.
     fn wake_waiting(&mut self, cohort: u32) {
         let waiting = self.cohorts.at_mut(cohort).map(|c| mem::take(&mut c.waiting));
         for slot in waiting.into_iter().flatten() {
@@ -249,136 +312,22 @@ impl Hub {
 
     fn end_flush(&mut self) {
         self.flush.running = false;
-        if mem::take(&mut self.flush.settles) {
-            let oldest = self.book.recent().first().map(|recent| recent.tick.ingest_ns());
-            self.flush.sent_ns = self.flush.sent_ns.or(oldest);
-            self.book.settle();
-            self.lines.iter_mut().for_each(|lines| lines.settle());
+        if let Some(arrivals) = self.flush.settles.take() {
+            let settled = self.book.settle(arrivals);
+            self.lines.iter_mut().for_each(|lines| lines.settle(settled));
         }
     }
 
     pub(super) fn flush_sent(&mut self, results: &[i32], now: Now) {
-        let full = self.batch.sends.first().map_or(0, |send| send.end);
         for (index, result) in results.iter().enumerate() {
-            if usize::try_from(*result) == Ok(full) {
+            let Send { slot, start, end } = self.batch.sends[index];
+            if usize::try_from(*result) == Ok(end - start) {
                 continue;
             }
-            let slot = self.batch.sends[index].slot;
             match super::own::bytes_taken(*result) {
-                Some(taken) => self.cut(slot, taken, now),
+                Some(taken) => self.cut(index, taken, now),
                 None => self.end(slot, CloseReason::PeerLost, now),
             }
-        }
-    }
-
-    /// The socket of a member took only `sent` bytes of the flush: it holds the rest of the frame
-    /// that was cut, and is behind from the next one on.
-    fn cut(&mut self, slot: u32, sent: usize, now: Now) {
-        let active = self.flush.active.as_mut().expect("results come before the next chunk");
-        let last = active.frames.last().expect("a flush without frames sends nothing").items;
-        let at = active.frames.partition_point(|frame| frame.bytes <= sent);
-        let frame = active.frames[at];
-        let start = at.checked_sub(1).map_or(0, |before| active.frames[before].bytes);
-        let shared = &mut active.shared[at];
-        if shared.is_empty() {
-            *shared = Bytes::copy_from_slice(&self.batch.flush_bytes[start..frame.bytes]);
-        }
-        let rest = shared.slice(sent - start..);
-        let mut lag = Lag::at(self.book.arrivals(), frame.position);
-        let cohort = self.cohorts.at(active.cohort).expect("its member is here");
-        let interest = &cohort.key.interest;
-        match &active.taken {
-            Taken::Merged(bits) => {
-                for bit in &bits[frame.taken..] {
-                    lag.pending.set(*bit as usize);
-                    lag.gaps += u32::from(interest.at(*bit as usize).1 == Channel::Trades);
-                }
-            }
-            Taken::Window(window) => {
-                for recent in &window[frame.taken..] {
-                    let tick = &self.book.recent()[*recent as usize].tick;
-                    let channel = tick.channel().expect("windows hold market events");
-                    if channel != Channel::Trades
-                        && let Some(bit) = interest.bit(tick.symbol().0, channel)
-                    {
-                        lag.pending.set(bit);
-                    }
-                }
-            }
-        }
-        self.counters.frames_cut += 1;
-        self.counters.items_out -= last - frame.items;
-        self.step_out(slot);
-        let session = self.sessions.at_mut(slot).expect("a member is a session");
-        session.items = session.items.wrapping_sub(last - frame.items);
-        session.place = Place::Behind(Box::new(lag));
-        session.outgoing.get_or_insert_default().hold(rest, now.ms);
-        self.effects.push(Effect::SendRest { slot });
-        self.arm(slot, now);
-        self.account(slot);
-    }
-}
-
-/// Encodes a window as frames, every update of it.
-fn encode_window(
-    book: &super::Book,
-    lines: &mut super::Lines,
-    cohort: &Cohort,
-    window: &[u32],
-    batch: &mut super::Batch,
-) -> Vec<FrameEnd> {
-    let (mut frames, mut first, mut bytes) = (Vec::new(), 0, 0);
-    if cohort.in_step.is_empty() {
-        return frames;
-    }
-    let Format { encoding, .. } = cohort.key.format;
-    let spans: Vec<_> = window.iter().map(|recent| lines.recent(book, *recent)).collect();
-    let mut items = 0;
-    for end in 1..=spans.len() {
-        let tick = &book.recent()[window[end - 1] as usize].tick;
-        items += u64::from(!tick.is_loss());
-        bytes += spans[end - 1].len();
-        let next = spans.get(end).map(|next| bytes + next.len());
-        let count = end - first;
-        let fits = |bytes| frame::array_payload_len(encoding, count + 1, bytes);
-        if next.is_some_and(|bytes| fits(bytes) <= lines.frame_bytes()) {
-            continue;
-        }
-        let elements = spans[first..end].iter().map(|span| lines.bytes(*span));
-        frame::write_array(encoding, count, bytes, elements, &mut batch.flush_bytes);
-        let following = window.get(end).map(|recent| book.recent()[*recent as usize].position);
-        frames.push(FrameEnd {
-            bytes: batch.flush_bytes.len(),
-            taken: end,
-            position: following.unwrap_or(book.tape.head()),
-            items,
-        });
-        (first, bytes) = (end, 0);
-    }
-    frames
-}
-
-/// Encodes what has changed since a cohort's last beat: the latest of each symbol, all trades.
-fn encode_merged(
-    book: &super::Book,
-    lines: &mut super::Lines,
-    cohort: &Cohort,
-    lag: &mut Lag,
-    taken: &mut Vec<u32>,
-    out: &mut Vec<u8>,
-) -> Vec<FrameEnd> {
-    let (mut frames, mut items) = (Vec::new(), 0);
-    let key = &cohort.key;
-    loop {
-        let before = out.len();
-        let composed = compose(book, lines, &key.interest, key.format.encoding, lag, taken, out);
-        items += composed.items;
-        if out.len() > before {
-            let (bytes, taken, position) = (out.len(), taken.len(), lag.cursor);
-            frames.push(FrameEnd { bytes, taken, position, items });
-        }
-        if composed.done {
-            return frames;
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::wire::{Event, Format, LineEncoder, Names};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
-/// The arena is emptied after a flush when it has grown beyond this many frames: 1 MiB or some
-/// 9,000 lines where frames are as large as they may be.
+/// The arena keeps recent ticks' lines alone when it has grown beyond this many frames at the end
+/// of a flush: 1 MiB or some 9,000 lines where frames are as large as they may be.
 const ARENA_FRAMES_MAX: usize = 32;
 
 /// A line's place in the arena; empty for "not encoded yet".
@@ -58,10 +58,9 @@ impl Lines {
         &self.arena[span.range()]
     }
 
-    /// The line of `recent()[index]`.
+    /// The line of `book.recent()[at]`.
     #[inline]
-    pub fn recent(&mut self, book: &Book, index: u32) -> Span {
-        let at = index as usize;
+    pub fn recent(&mut self, book: &Book, at: usize) -> Span {
         if at >= self.recent.len() {
             self.recent.resize(book.recent().len(), Span::default());
         }
@@ -108,19 +107,24 @@ impl Lines {
         self.encode(&event, false, &book.symbols)
     }
 
-    /// After a flush: the recent ticks are history.
-    pub fn settle(&mut self) {
-        self.recent.clear();
+    /// After a flush: so many of the recent ticks are history.
+    pub fn settle(&mut self, settled: usize) {
+        self.recent.drain(..settled.min(self.recent.len()));
         if self.arena.len() > ARENA_FRAMES_MAX * self.frame_bytes {
-            self.arena.clear();
             self.older.clear();
+            let all = std::mem::take(&mut self.arena);
+            for span in self.recent.iter_mut().filter(|span| **span != Span::default()) {
+                let start = self.arena.len() as u32;
+                self.arena.extend_from_slice(&all[span.range()]);
+                *span = Span { start, end: self.arena.len() as u32 };
+            }
         }
     }
 
     fn line(&mut self, book: &Book, arrival: u64, snapshot: bool, event: Event) -> Span {
         let flushed = book.flushed();
         if arrival > flushed && !snapshot {
-            return self.recent(book, (arrival - flushed - 1) as u32);
+            return self.recent(book, (arrival - flushed - 1) as usize);
         }
         if let Some(span) = self.older.get(&(arrival, snapshot)) {
             return *span;

@@ -190,18 +190,17 @@ impl Hub {
                 }
             }
             _ => {
-                debug_assert!(!self.flush.is_running(), "a flush sends one moment's state");
                 self.counters.ticks_in += 1;
                 if let Some(entered) = self.book.enter(tick) {
-                    self.cohorts.note(entered.symbol, entered.channel, entered.recent);
+                    self.cohorts.note(entered.symbol, entered.channel, entered.stamp);
                 }
             }
         }
     }
 
-    /// Whether ticks must wait until the next flush is over.
+    /// Whether ticks must wait for the end of a flush.
     pub fn is_full(&self) -> bool {
-        self.flush.is_running() || self.book.is_full()
+        self.book.is_full()
     }
 
     /// What the last `next_batch` asks to be sent.
@@ -232,7 +231,7 @@ impl Hub {
         }
         // A storm of snapshots without a tick has no flush that would bound the arena.
         if self.book.recent().is_empty() {
-            self.lines.iter_mut().for_each(Lines::settle);
+            self.lines.iter_mut().for_each(|lines| lines.settle(0));
         }
         false
     }

@@ -22,7 +22,7 @@ impl Hub {
         hub.book = rebuild(&old.book, hub.settings.tape_ticks);
         if let Some(tick) = entering.filter(|tick| !has(&hub.book, tick)) {
             hub.tick(tick);
-            hub.book.settle();
+            hub.book.settle(hub.book.arrivals());
         }
         hub
     }
@@ -68,10 +68,10 @@ fn rebuild(old: &Book, tape_ticks: usize) -> Book {
         let Some(Some(id)) = ids.get(tick.symbol().0 as usize) else { continue };
         book.enter(&tick.with_symbol(*id));
         if book.is_full() {
-            book.settle();
+            book.settle(book.arrivals());
         }
     }
-    book.settle();
+    book.settle(book.arrivals());
     for (index, view) in old.feeds().iter().enumerate() {
         book.restore_feed(index, *view);
     }

@@ -35,8 +35,9 @@ const TICKS_MAX: usize = 512;
 /// When a shard that holds a replay looks again, if no client takes anything before.
 const HOLD_LOOK_MS: u64 = 5;
 
-/// Batches sent in a turn, of 256 sends each; the rest of a flush goes on in the next turn.
-const BATCHES_MAX: usize = 128;
+/// Batches sent in a turn, of 256 sends each: some 5 ms, after which ticks are taken in that the
+/// rest of the flush takes along.
+const BATCHES_MAX: usize = 4;
 
 /// What a shard is made of. Everything in it is this thread's alone, but the inlet, the mailbox
 /// and the counters.

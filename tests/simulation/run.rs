@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use tapecast::hub::{Effect, Hub, HubSettings, MemorySettings};
 use tapecast::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
-use tapecast::session::{CloseReason, Now, Phase};
+use tapecast::session::{CloseReason, Now, Phase, Place};
 
 const STEPS: usize = 90;
 pub const NS_PER_MS: i64 = 1_000_000;
@@ -101,7 +101,12 @@ impl Run {
         }
         self.clients_act();
         let burst = if self.bursts && self.rng.u8(..20) == 0 { 900 } else { 12 };
-        for _ in 0..self.rng.usize(..burst) {
+        self.ticks_come(burst);
+        self.turn();
+    }
+
+    fn ticks_come(&mut self, most: usize) {
+        for _ in 0..self.rng.usize(..most) {
             if self.hub.is_full() {
                 break;
             }
@@ -109,7 +114,6 @@ impl Run {
                 self.hub.tick(&tick);
             }
         }
-        self.turn();
     }
 
     fn pass_time(&mut self) {
@@ -142,6 +146,11 @@ impl Run {
             if self.busy && self.rng.u8(..3) == 0 {
                 self.clients_act();
             }
+            // A long flush goes on in the next turn. Who catches up then has quotes merged.
+            let merges = self.gets_every && self.anybody_catches_up();
+            if self.busy && !merges && self.rng.u8(..3) == 0 {
+                self.ticks_come(6);
+            }
         }
         self.hub.timers(self.now);
         self.hub.check();
@@ -151,6 +160,12 @@ impl Run {
         }
         let promised = self.hub.next_ms();
         assert!(promised.is_none_or(|at| at > self.now.ms) || self.hub.has_work(self.now));
+    }
+
+    fn anybody_catches_up(&self) -> bool {
+        let connections = self.clients.iter().filter_map(|client| client.connection.as_ref());
+        let mut places = connections.filter_map(|c| Some(&self.hub.session(c.slot)?.place));
+        places.any(|place| matches!(place, Place::Behind(lag) if !lag.waiting))
     }
 
     /// Clients that the hub closed for want of memory owe nothing to their checkers any more.
