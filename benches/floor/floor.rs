@@ -60,7 +60,9 @@ pub struct Floor {
 impl Floor {
     pub fn new(task: Task) -> io::Result<Floor> {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let sockets = listen(address, 1, &SocketOptions::default()).map_err(io::Error::other)?;
+        // Who does not read stays, as in a run of the server that is compared.
+        let options = SocketOptions { user_timeout_ms: 3_600_000, ..SocketOptions::default() };
+        let sockets = listen(address, 1, &options).map_err(io::Error::other)?;
         let listener = sockets.into_iter().next().expect("one was asked for");
         let listener = TcpListener::from(listener);
         listener.set_nonblocking(true)?;

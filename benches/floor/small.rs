@@ -87,9 +87,8 @@ fn line(number: usize) -> String {
     if kind % 2 == 1 && symbol == 1 {
         return format!(r#"{{"T":"t","S":"S1","i":{number},"x":"P","p":1.{cents},"s":5,"t":{t}}}"#);
     }
-    format!(
-        r#"{{"T":"q","S":"S{symbol}","bx":"D","bp":10.{cents},"bs":200,"ax":"J","ap":11,"as":1,"t":{t}}}"#
-    )
+    let ask = r#""ax":"J","ap":11,"as":1"#;
+    format!(r#"{{"T":"q","S":"S{symbol}","bx":"D","bp":10.{cents},"bs":200,{ask},"t":{t}}}"#)
 }
 
 fn ready_made(command: Command) {

@@ -29,8 +29,6 @@ class Topics {
       else client.send(data, { binary: false });
     }
   }
-
-  flush() {}
 }
 
 /** Groups of clients with the same symbols, and groups by symbol. */
@@ -38,6 +36,7 @@ class Groups {
   #byKey = new Map();
   #bySymbol = new Map();
   #touched = new Set();
+  #isDue = false;
 
   add(client, symbols) {
     const key = [...symbols].sort().join();
@@ -66,9 +65,13 @@ class Groups {
       group.frames.push(...frame);
       this.#touched.add(group);
     }
+    // At the end of the turn: a long burst comes in several pieces.
+    if (!this.#isDue) setImmediate(() => this.#flush());
+    this.#isDue = true;
   }
 
-  flush() {
+  #flush() {
+    this.#isDue = false;
     for (const group of this.#touched) {
       const bytes = Buffer.concat(group.frames);
       group.frames = [];
@@ -97,8 +100,5 @@ server.on("listening", () => {
 
 const take = messagesOf((symbol, text) => audience.publish(symbol, text));
 process.stdin.setEncoding("utf8");
-process.stdin.on("data", (piece) => {
-  take(piece);
-  audience.flush();
-});
+process.stdin.on("data", take);
 process.stdin.on("end", () => process.exit(0));

@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 /// Messages that wait for one client; one that has more does not read, and is let go.
 const QUEUE_MAX: usize = 16_384;
 
-/// What a pipe holds, and so what one read gives at most.
-const READ_BYTES: usize = 64 * 1024;
+/// A burst comes whole where the pipe holds it; Linux lets a pipe have so much.
+const READ_BYTES: usize = 1 << 20;
 
 /// Numbers the lines of each symbol.
 #[derive(Default)]

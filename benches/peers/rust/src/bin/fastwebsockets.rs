@@ -3,16 +3,16 @@
 use std::io;
 use std::rc::Rc;
 
+use body::Empty;
 use bytes::Bytes;
 use fastwebsockets::{
     Frame, OpCode, Payload, Role, WebSocketError, after_handshake_split, upgrade,
 };
-use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_tokio::rt::TokioIo;
 use peers::{Subscriber, Topics, listen, run, symbols};
 use tokio::io::BufWriter;
 use tokio::net::TcpStream;

@@ -14,8 +14,8 @@ use peers::Messages;
 /// How long a server may take to listen.
 const START: Duration = Duration::from_secs(10);
 
-/// What a pipe holds.
-const READ_BYTES: usize = 64 * 1024;
+/// As the peers that read the feed themselves.
+const READ_BYTES: usize = 1 << 20;
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

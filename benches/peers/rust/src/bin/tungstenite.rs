@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use futures_util::{SinkExt, StreamExt};
+use futures::{SinkExt, StreamExt};
 use peers::{Topics, listen, run, symbols};
 use tokio::net::TcpStream;
 use tokio_tungstenite::accept_hdr_async_with_config;
