@@ -63,7 +63,9 @@ impl Hub {
                 event::pong(format, id.as_ref(), now.unix_ns, session.personal());
             }
             Command::List { id } => self.write_subscription(slot, id.as_ref()),
-            Command::Subscribe(change) => drop(self.subscribe(slot, &change, now)?),
+            Command::Subscribe(change) => {
+                self.subscribe(slot, &change, now)?;
+            }
             Command::Unsubscribe(change) => self.unsubscribe(slot, &change, now),
             Command::Fault(fault) => self.fault(fault)?,
         }
