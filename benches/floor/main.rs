@@ -65,6 +65,7 @@ fn main() -> io::Result<()> {
         ready_made: options.ready_made,
     })?;
     println!("server {}", std::process::id());
-    println!("stream ws://{}/v1/stream", floor.address()?);
+    // Times as in the feed, also where the load asks for nothing but symbols.
+    println!("stream ws://{}/v1/stream?ts=ns", floor.address()?);
     floor.run()
 }
