@@ -1,0 +1,179 @@
+//! The whole server in its own process on one core, `tapecast load` on another, beside floors
+//! and peers, in rounds that take turns: `cargo bench --bench fanout -- --help`. Without
+//! `--bench`, as `cargo test` runs it, a small mode: one round of one workload, and the report of
+//! fixed numbers.
+//!
+//! A run ([`measure::run`]): the server starts fresh and says its address; the load opens its
+//! connections; the market begins; after the warm-up the load counts, and the CPU time of the
+//! server's process tree is read at both ends of the window.
+
+mod aims;
+mod args;
+mod charts;
+mod feed;
+mod load;
+mod measure;
+mod process;
+mod report;
+mod results;
+mod rounds;
+mod search;
+mod servers;
+mod small;
+mod stats;
+mod verdict;
+mod workload;
+
+use args::Args;
+use clap::Parser;
+use measure::Plan;
+use results::{Machine, Results};
+use servers::Server;
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+fn main() -> ExitCode {
+    let outcome = match std::env::args().any(|argument| argument == "--bench") {
+        true => run(&Args::parse().settled()),
+        false => small::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fanout: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join(&args.out);
+    if args.list {
+        list();
+        return Ok(());
+    }
+    if args.publish {
+        return Ok(publish(&out)?);
+    }
+    if !args.render {
+        measure_all(args, &out)?;
+    }
+    render(&out)?;
+    println!("{}", out.join("results.md").display());
+    Ok(())
+}
+
+/// Tables and charts of the results there.
+fn render(out: &Path) -> io::Result<Vec<String>> {
+    let results = Results::read(out)?;
+    fs::write(out.join("results.md"), report::markdown(&results))?;
+    charts::draw(&results, out)
+}
+
+/// What the README shows is a copy in the repository.
+fn publish(out: &Path) -> io::Result<()> {
+    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    fs::create_dir_all(&to)?;
+    let mut files = render(out)?;
+    files.extend(["results.json".into(), "results.md".into()]);
+    for file in files {
+        fs::copy(out.join(&file), to.join(&file))?;
+        println!("benches/results/{file}");
+    }
+    Ok(())
+}
+
+fn measure_all(args: &Args, out: &Path) -> Result<(), Box<dyn Error>> {
+    let cells = chosen_cells(args)?;
+    let servers = chosen_servers(args)?;
+    let descriptors = raise_descriptor_limit();
+    let plan = plan(args);
+    let machine = Machine::this(descriptors);
+    process::pin_this_thread(plan.core_load);
+    let mut results = match args.keep.then(|| Results::read(out)) {
+        Some(Ok(kept)) if kept.machine == machine => kept,
+        Some(Ok(_)) => return Err("--keep: the results there are of another machine".into()),
+        Some(Err(_)) | None => Results { machine, cells: Vec::new() },
+    };
+    for cell in &cells {
+        // Written after each, so that what is measured outlives what comes later.
+        results.put(rounds::measure_cell(cell, &servers, args.rounds, &plan));
+        results.write(out)?;
+    }
+    Ok(())
+}
+
+/// Servers on the first core, all else on the last.
+fn plan(args: &Args) -> Plan {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    Plan {
+        warmup: Duration::from_secs_f64(args.warmup),
+        window: Duration::from_secs_f64(args.seconds),
+        core_server: cores.first().map_or(0, |core| core.id),
+        core_load: cores.last().map_or(0, |core| core.id),
+        tapecast_flags: args.tapecast_flags.clone(),
+    }
+}
+
+fn chosen_cells(args: &Args) -> Result<Vec<workload::Cell>, String> {
+    let is_all = args.workloads.iter().any(|name| name == "all");
+    let names =
+        if is_all { workload::NAMES.map(str::to_string).to_vec() } else { args.workloads.clone() };
+    let mut cells = Vec::new();
+    for name in names {
+        let of_name = workload::cells(&name, args.connections_max, args.batch_ms);
+        if of_name.is_empty() {
+            let known = workload::NAMES.join(", ");
+            return Err(format!("there is no workload {name:?}; known are {known}, all"));
+        }
+        cells.extend(of_name);
+    }
+    Ok(cells)
+}
+
+/// A floor is built where it is asked for: cargo builds only the bench that it runs.
+fn chosen_servers(args: &Args) -> Result<Vec<Server>, Box<dyn Error>> {
+    build_floor();
+    if args.servers.iter().any(|name| name == "installed") {
+        return Ok(Server::installed());
+    }
+    let mut servers = Vec::new();
+    for name in &args.servers {
+        let server = Server::named(name)?;
+        if !server.is_installed() {
+            return Err(format!("{name} is not installed; run benches/peers/install").into());
+        }
+        servers.push(server);
+    }
+    Ok(servers)
+}
+
+fn build_floor() {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["bench", "--quiet", "--no-run", "--bench", "floor"]);
+    // Without it the floors are not installed, and named where they were asked for.
+    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+fn list() {
+    for name in workload::NAMES {
+        for cell in workload::cells(name, 18_000, 50) {
+            println!("{:<24} {:>6} connections: {}", cell.name, cell.connections, cell.shows);
+        }
+    }
+    for server in Server::installed() {
+        println!("{:<24} installed", server.name);
+    }
+}
+
+/// Ours, and so that of all servers and loads that we start.
+fn raise_descriptor_limit() -> u64 {
+    let limit = tapecast::server::descriptors::raise_descriptor_limit();
+    limit.map_or(0, |(_, hard)| hard)
+}

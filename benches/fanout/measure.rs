@@ -1,0 +1,215 @@
+//! One run: one server, fresh, in one situation. What it cost and what the clients got.
+
+use crate::feed::Feed;
+use crate::load::{Classes, Load, LoadError, Report};
+use crate::process::{self, CpuMeter, Memory};
+use crate::servers::{Running, Server, ServerError};
+use crate::workload::Cell;
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Time for a server to come to rest before its memory is read.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// How every run of a session is done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    pub warmup: Duration,
+    pub window: Duration,
+    pub core_server: usize,
+    pub core_load: usize,
+    /// Flags that Tapecast is started with beside its usual ones.
+    pub tapecast_flags: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("{0}")]
+    Server(#[from] ServerError),
+    #[error("{0}")]
+    Load(#[from] LoadError),
+    #[error("{0}")]
+    Died(String),
+}
+
+/// Percentiles in µs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    #[serde(alias = "p99_9")]
+    pub p999: f64,
+    pub max: f64,
+}
+
+/// What one run gave.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    pub seconds: f64,
+    pub connections: usize,
+    /// Updates that clients got in the window, and messages or frames around them.
+    pub ticks: u64,
+    pub frames: u64,
+    /// Receive calls of the load that gave bytes. Where it was not behind: sends of the server.
+    pub reads: u64,
+    pub bytes: u64,
+    /// TCP segments of the whole machine, acknowledgements included.
+    pub segments: u64,
+    /// CPU time of the server's process tree in the window, and of the load.
+    pub server_cpu_s: f64,
+    pub load_cpu_s: f64,
+    /// Share of the server's core that was busy with something else.
+    pub others_share: f64,
+    /// From the event time to the read; `None` where nothing came.
+    pub latency_us: Option<Latency>,
+    /// From the event time until the last client had it.
+    pub last_us: Option<Latency>,
+    pub violations: u64,
+    pub missing: u64,
+    pub connects_per_s: f64,
+    /// CPU time of the server in the opening phase, for each connection.
+    pub connect_cpu_us: f64,
+    pub connect_p99_us: f64,
+    /// Bytes for each connection: of the server's processes, of slab and of TCP buffers; the
+    /// kernel's are of both ends.
+    pub process_bytes: f64,
+    pub slab_bytes: f64,
+    pub tcp_bytes: f64,
+    pub bursts: u64,
+    pub bursts_late: u64,
+    pub burst_late_ms_max: f64,
+    /// Clients that came and went in the meantime.
+    pub churned: u64,
+    pub classes: Classes,
+}
+
+impl Figures {
+    /// Of those who read, connections that were there at the start of the window and not at its
+    /// end.
+    pub fn closed(&self) -> u64 {
+        self.classes.reading.start.saturating_sub(self.classes.reading.end)
+    }
+
+    pub fn cpu_us_per_tick(&self) -> Option<f64> {
+        (self.ticks > 0).then(|| self.server_cpu_s * 1e6 / self.ticks as f64)
+    }
+
+    /// Share of its core.
+    pub fn server_share(&self) -> f64 {
+        self.server_cpu_s / self.seconds
+    }
+
+    pub fn load_share(&self) -> f64 {
+        self.load_cpu_s / self.seconds
+    }
+
+    pub fn ticks_per_s(&self) -> f64 {
+        self.ticks as f64 / self.seconds
+    }
+}
+
+/// Starts the server, opens the connections, warms up, counts, and ends all.
+pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figures, RunError> {
+    let mut running = server.start(cell, plan.core_server, &plan.tapecast_flags)?;
+    running.separate(plan.core_server, plan.core_load);
+    std::thread::sleep(SETTLE);
+    let mut figures = Figures::default();
+    let mut cpu = CpuMeter::new(running.root);
+    let url = running.url.clone();
+    let seconds = plan.window.as_secs_f64();
+    let (memory_before, cpu_before) = (Memory::of(running.root), cpu.total_ns());
+    let mut load = Load::start(cell, &url, server.dialect(), seconds, seed, plan.core_load)?;
+    load.wait_open().map_err(|error| died_or(&mut running, error))?;
+    let connected_ns = cpu.total_ns() - cpu_before;
+    std::thread::sleep(SETTLE);
+    let each = 1.0 / cell.connections as f64;
+    figures.connections = cell.connections;
+    figures.connect_cpu_us = connected_ns as f64 / 1e3 * each;
+    add_memory(&mut figures, memory_before, Memory::of(running.root), each);
+
+    let pipe = running.stdin.take().expect("nothing else takes it");
+    // A market without ticks is a pipe that stays open.
+    let (feed, quiet_pipe) = match cell.market.is_quiet() {
+        true => (None, Some(pipe)),
+        false => (Some(Feed::start(cell.market, pipe, plan.core_load)), None),
+    };
+    std::thread::sleep(plan.warmup);
+    let counted = count(&mut figures, &mut load, &mut cpu, feed.as_ref(), plan);
+    counted.map_err(|error| died_or(&mut running, error))?;
+    let report = load.report().map_err(|error| died_or(&mut running, error))?;
+    add_report(&mut figures, &report);
+    running.stdin = feed.map(Feed::stop).or(quiet_pipe);
+    match running.has_died() {
+        Some(words) => Err(RunError::Died(words)),
+        None => Ok(figures),
+    }
+}
+
+/// A load that fails because its server is gone says less than the server.
+fn died_or(running: &mut Running, error: LoadError) -> RunError {
+    running.has_died().map_or(RunError::Load(error), RunError::Died)
+}
+
+/// The window: what is counted on the server's side of it.
+fn count(
+    figures: &mut Figures,
+    load: &mut Load,
+    cpu: &mut CpuMeter,
+    feed: Option<&Feed>,
+    plan: &Plan,
+) -> Result<(), LoadError> {
+    let bursts = || {
+        feed.map_or((0, 0), |feed| {
+            let counts = feed.counts();
+            (counts.bursts.load(Ordering::Relaxed), counts.late.load(Ordering::Relaxed))
+        })
+    };
+    if let Some(feed) = feed {
+        feed.counts().late_ns_max.store(0, Ordering::Relaxed);
+    }
+    let (bursts_before, segments_before) = (bursts(), process::segments_sent());
+    let busy_before = process::core_busy_s(plan.core_server);
+    let cpu_before = cpu.total_ns();
+    let start = Instant::now();
+    load.count()?;
+    std::thread::sleep(plan.window.saturating_sub(start.elapsed()));
+    figures.server_cpu_s = (cpu.total_ns() - cpu_before) as f64 / 1e9;
+    figures.seconds = start.elapsed().as_secs_f64();
+    let busy_s = process::core_busy_s(plan.core_server) - busy_before;
+    figures.others_share = ((busy_s - figures.server_cpu_s) / figures.seconds).max(0.0);
+    let bursts_after = bursts();
+    figures.segments = process::segments_sent() - segments_before;
+    figures.bursts = bursts_after.0 - bursts_before.0;
+    figures.bursts_late = bursts_after.1 - bursts_before.1;
+    let late = feed.map_or(0, |feed| feed.counts().late_ns_max.load(Ordering::Relaxed));
+    figures.burst_late_ms_max = late as f64 / 1e6;
+    Ok(())
+}
+
+fn add_memory(figures: &mut Figures, before: Memory, after: Memory, each: f64) {
+    let grown = |before: u64, after: u64| (after as f64 - before as f64) * each;
+    figures.process_bytes = grown(before.process, after.process);
+    figures.slab_bytes = grown(before.slab, after.slab);
+    figures.tcp_bytes = grown(before.tcp, after.tcp);
+}
+
+fn add_report(figures: &mut Figures, report: &Report) {
+    figures.ticks = report.ticks;
+    figures.frames = report.frames;
+    figures.reads = report.reads;
+    figures.bytes = report.bytes;
+    figures.violations = report.violations;
+    figures.missing = report.missing;
+    figures.load_cpu_s = report.cpu_s;
+    figures.connects_per_s = report.connects_per_s;
+    figures.connect_p99_us = report.connect_us.p99;
+    // A histogram of nothing has zeros.
+    let filled = |latency: &Latency| latency.max > 0.0;
+    figures.latency_us = report.latency_us.filter(filled);
+    figures.last_us = Some(report.last_us).filter(filled);
+    figures.churned = report.churned;
+    figures.classes = report.classes;
+}
