@@ -108,8 +108,9 @@ fn flow(text: &mut String, results: &CellResults) {
     title(text, results);
     let floor = floor_of(results).unwrap_or("floor");
     let head = format!(
-        "| server | CPU µs an update | over {floor} | updates/s | of its core | p50 | p99 | p99.9 | \
-         last p50 | last p99 | rounds |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+        "| server | CPU µs an update | over {floor} | updates/s | of its core | p50 | p99 | \
+         p99.9 | last p50 | last p99 | rounds |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
     );
     text.push_str(&head);
     for summary in ordered(results, true, Figures::cpu_us_per_tick) {
