@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use mio::net::TcpStream;
 use tapecast::wire::event::{Limits, connected};
-use tapecast::wire::{Format, Item, Parsed, frame, upgrade};
+use tapecast::wire::{Format, Item, Parsed, Queries, frame, upgrade};
 use tungstenite::handshake::derive_accept_key;
 
 pub struct Client {
@@ -90,7 +90,9 @@ impl Client {
     }
 
     fn answer(&mut self, request: &[u8]) -> Answer {
-        let Ok(Parsed::Request { upgrade, .. }) = upgrade::parse(request, false) else {
+        let Ok(Parsed::Request { upgrade, .. }) =
+            upgrade::parse(request, false, &mut Queries::default())
+        else {
             return Answer::Ends;
         };
         let mut response = Vec::new();
@@ -100,7 +102,7 @@ impl Client {
         self.stage = Stage::Apart;
         match self.stream.write(&response) {
             Ok(count) if count == response.len() => {
-                Answer::Joins { format: upgrade.format, items: upgrade.options.items }
+                Answer::Joins { format: upgrade.format, items: upgrade.options.items.clone() }
             }
             _ => Answer::Ends,
         }

@@ -5,7 +5,7 @@ use super::time;
 use criterion::Criterion;
 use std::hint::black_box;
 use tapecast::hub::{AdmissionLimits, HubSettings, Refused};
-use tapecast::wire::{Parsed, upgrade};
+use tapecast::wire::{Parsed, Queries, upgrade};
 
 pub fn register(criterion: &mut Criterion) {
     upgrades(criterion);
@@ -17,15 +17,20 @@ fn upgrades(criterion: &mut Criterion) {
     for symbols in [0, 1, 50] {
         let wanted: Vec<u32> = (0..symbols).collect();
         let query = if symbols == 0 { String::new() } else { stage::query(&wanted, "quotes") };
-        let (request, mut out) = (stage::upgrade_request(&query), Vec::with_capacity(512));
+        let request = stage::upgrade_request(&query);
+        let answer = |queries: &mut Queries| {
+            let parsed = upgrade::parse(black_box(&request), false, queries).expect("an upgrade");
+            let Parsed::Request { upgrade, .. } = parsed else { panic!("it is whole") };
+            let mut out = Vec::with_capacity(512);
+            upgrade.response(&mut out);
+            out
+        };
         group.bench_function(format!("parse-and-answer/{symbols}"), |bencher| {
-            bencher.iter(|| {
-                out.clear();
-                let parsed = upgrade::parse(black_box(&request), false).expect("an upgrade");
-                let Parsed::Request { upgrade, .. } = parsed else { panic!("it is whole") };
-                upgrade.response(&mut out);
-                out.len()
-            });
+            bencher.iter(|| answer(&mut Queries::default()));
+        });
+        let mut queries = Queries::default();
+        group.bench_function(format!("parse-and-answer-again/{symbols}"), |bencher| {
+            bencher.iter(|| answer(&mut queries));
         });
     }
     group.finish();

@@ -21,6 +21,7 @@ mod interest;
 mod last_reader;
 mod pace;
 mod report;
+mod sink;
 mod slow;
 mod symbols;
 mod tally;

@@ -67,7 +67,7 @@ impl Hub {
         now: Now,
         out: &mut Vec<u8>,
     ) -> bool {
-        let told = match upgrade::parse(request, self.settings.echo) {
+        let told = match upgrade::parse(request, self.settings.echo, &mut self.queries) {
             Ok(Parsed::Incomplete) => return false,
             Ok(Parsed::Request { upgrade, .. }) => {
                 let hint = self.admission.hint(refused.pace(), now.ms);

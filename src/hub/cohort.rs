@@ -3,6 +3,7 @@
 
 use super::book::Book;
 use super::interest::Interest;
+use super::joining::Snapshot;
 use super::symbols::Symbols;
 use crate::market::{Channel, ChannelSet};
 use crate::session::Lag;
@@ -33,6 +34,8 @@ pub struct Cohort {
     pub window: Vec<u32>,
     /// Takes the window's place where the cohort has a rate: merged at each beat of its clock.
     pub merged: Option<Merged>,
+    /// Kept where many join.
+    pub(super) snapshot: Option<Snapshot>,
     /// Items put into this cohort's flushes since it began.
     pub items: u64,
     /// All sessions that belong to it, in step or not.
@@ -88,6 +91,10 @@ impl Cohort {
     fn key_bytes(&self) -> u64 {
         (COHORT_BYTES + self.key.interest.named().len() * NAMED_BYTES) as u64
     }
+
+    fn snapshot_bytes(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.frame.capacity() as u64)
+    }
 }
 
 /// A cohort, its key, and the key's place in the table.
@@ -139,10 +146,23 @@ impl Cohorts {
             self.watch(id, &key.interest);
         }
         let (in_step, waiting, window) = (Vec::new(), Vec::new(), Vec::new());
-        let cohort = Cohort { key, in_step, waiting, window, merged, items: 0, sessions: 1 };
+        let cohort =
+            Cohort { key, in_step, waiting, window, merged, snapshot: None, items: 0, sessions: 1 };
         self.bytes += cohort.key_bytes();
         self.cohorts[id as usize] = Some(cohort);
         id
+    }
+
+    /// One session more in a cohort that lives.
+    pub fn join(&mut self, id: u32) {
+        self.at_mut(id).expect("its caller has just seen it").sessions += 1;
+    }
+
+    pub fn keep_snapshot(&mut self, id: u32, snapshot: Snapshot) {
+        let cohort = self.cohorts[id as usize].as_mut().expect("its caller has just seen it");
+        self.bytes -= cohort.snapshot_bytes();
+        cohort.snapshot = Some(snapshot);
+        self.bytes += cohort.snapshot_bytes();
     }
 
     /// What the cohorts hold, in bytes.
@@ -169,7 +189,8 @@ impl Cohorts {
 
     /// Panics where `bytes` is not what walking over the cohorts gives.
     pub fn check_bytes(&self) {
-        let held = self.cohorts.iter().flatten().map(|c| c.key_bytes() + window_bytes(&c.window));
+        let held = self.cohorts.iter().flatten();
+        let held = held.map(|c| c.key_bytes() + c.snapshot_bytes() + window_bytes(&c.window));
         assert_eq!(self.bytes, held.sum::<u64>(), "the sum over the cohorts");
     }
 
@@ -181,7 +202,7 @@ impl Cohorts {
             return;
         }
         let ended = self.cohorts[id as usize].take().expect("just seen");
-        self.bytes -= ended.key_bytes() + window_bytes(&ended.window);
+        self.bytes -= ended.key_bytes() + ended.snapshot_bytes() + window_bytes(&ended.window);
         self.by_key.remove(&ended.key);
         match ended.merged {
             Some(_) => self.resting.retain(|resting| *resting != id),

@@ -11,6 +11,8 @@ use crate::wire::{
     Change, Command, CommandError, Encoding, Item, MessageId, Rate, Subject, TimeStyle, UrlOptions,
     command, event,
 };
+use std::ops::Range;
+use std::rc::Rc;
 
 impl Hub {
     /// One message of a client that streams.
@@ -61,7 +63,9 @@ impl Hub {
                 event::pong(format, id.as_ref(), now.unix_ns, session.personal());
             }
             Command::List { id } => self.write_subscription(slot, id.as_ref()),
-            Command::Subscribe(change) => self.subscribe(slot, &change, now)?,
+            Command::Subscribe(change) => {
+                self.subscribe(slot, &change, now)?;
+            }
             Command::Unsubscribe(change) => self.unsubscribe(slot, &change, now),
             Command::Fault(fault) => self.fault(fault)?,
         }
@@ -69,19 +73,34 @@ impl Hub {
     }
 
     /// What the URL of the upgrade asked for.
-    pub(super) fn apply_url(&mut self, slot: u32, options: &UrlOptions, now: Now) {
+    pub(super) fn apply_url(&mut self, slot: u32, options: &Rc<UrlOptions>, now: Now) {
+        if self.join_as_before(slot, options, now) {
+            return;
+        }
         let (items, max_hz) = (options.items.clone(), options.max_hz);
         let heartbeat_ms = options.heartbeat_ms;
         let change = Change { items, max_hz, heartbeat_ms, ..Change::default() };
         let asked = !change.items.is_empty() || max_hz.is_some() || heartbeat_ms.is_some();
-        if asked && let Err(error) = self.subscribe(slot, &change, now) {
-            let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
-            let format = session.format;
-            event::error(format, error.code, &error.message, None, session.personal());
+        if !asked {
+            return;
+        }
+        match self.subscribe(slot, &change, now) {
+            Ok(answer) => self.note_join(slot, options, answer),
+            Err(error) => {
+                let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
+                let format = session.format;
+                event::error(format, error.code, &error.message, None, session.personal());
+            }
         }
     }
 
-    fn subscribe(&mut self, slot: u32, change: &Change, now: Now) -> Result<(), CommandError> {
+    /// Gives where in the session's own frames the answer lies.
+    fn subscribe(
+        &mut self,
+        slot: u32,
+        change: &Change,
+        now: Now,
+    ) -> Result<Range<usize>, CommandError> {
         let old = self.interest(slot);
         let refuse = |message| CommandError { code: 405, message, id: change.id.clone() };
         let Some(items) = self.changing(|hub| hub.numbered(&change.items)) else {
@@ -98,12 +117,12 @@ impl Hub {
         }
         let first = self.sessions.at(slot).is_some_and(|s| s.cohort == APART) && !new.is_empty();
         let resume = self.resume(change);
-        self.apply(slot, old, new, change, &resume, now);
+        let answer = self.apply(slot, old, new, change, &resume, now);
         self.changing(|hub| hub.forget(&items));
         if first {
             self.write_feeds_not_ok(slot);
         }
-        Ok(())
+        Ok(answer)
     }
 
     fn unsubscribe(&mut self, slot: u32, change: &Change, now: Now) {
@@ -116,7 +135,8 @@ impl Hub {
         self.apply(slot, old, new, change, &[], now);
     }
 
-    /// Puts options and interest in force and answers with the whole resulting set.
+    /// Puts options and interest in force and answers with the whole resulting set. Gives where in
+    /// the session's own frames the answer lies.
     fn apply(
         &mut self,
         slot: u32,
@@ -125,16 +145,24 @@ impl Hub {
         change: &Change,
         resume: &[Resume],
         now: Now,
-    ) {
-        let Some(session) = self.sessions.at_mut(slot) else { return };
+    ) -> Range<usize> {
+        let Some(session) = self.sessions.at_mut(slot) else { return 0..0 };
         let before = (session.format, session.rate);
         set_options(session, change.max_hz, change.times, change.heartbeat_ms, now);
         let moves = new != old || before != (session.format, session.rate);
+        let start = self.personal_bytes(slot);
         self.write_subscription_of(slot, &new, change.id.as_ref());
+        let answer = start..self.personal_bytes(slot);
         if moves {
             self.changing(|hub| hub.change(slot, new, resume));
         }
         self.arm(slot, now);
+        answer
+    }
+
+    fn personal_bytes(&self, slot: u32) -> usize {
+        let outgoing = self.sessions.at(slot).and_then(|session| session.outgoing.as_ref());
+        outgoing.map_or(0, |outgoing| outgoing.personal_bytes())
     }
 
     /// The interest of a session's cohort.
@@ -210,7 +238,7 @@ impl Hub {
     }
 }
 
-fn set_options(
+pub(super) fn set_options(
     session: &mut crate::session::Session,
     max_hz: Option<Rate>,
     times: Option<TimeStyle>,

@@ -4,6 +4,7 @@ use super::Hub;
 use super::catchup::look_again;
 use super::cohort::{APART, CohortKey};
 use super::interest::Interest;
+use super::joining::owe_all;
 use crate::market::{Channel, ChannelSet};
 use crate::session::{Floors, Lag, Place};
 use crate::wire::{Event, Format, LineEncoder, frame};
@@ -85,6 +86,9 @@ impl Hub {
         let before = self.leave(slot);
         let (old, mut had) =
             before.unwrap_or_else(|| (Interest::default(), Lag::at(here.0, here.1)));
+        if had.owes_snapshot {
+            owe_all(&self.book, &old, &mut had);
+        }
         look_again(&self.book, &old, &mut had);
         let Some(session) = self.sessions.at_mut(slot) else { return };
         if !interest.is_empty() {

@@ -34,6 +34,7 @@ mod feeds;
 mod flush;
 mod holding;
 pub mod interest;
+mod joining;
 pub mod lag_meter;
 mod latest;
 mod lines;
@@ -63,13 +64,14 @@ pub use settings::HubSettings;
 use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
-use crate::wire::{Encoding, Format, TimeStyle};
+use crate::wire::{Encoding, Format, Queries, TimeStyle};
 use accounts::Accounts;
 use book::Book;
 use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
 use holding::Holding;
+use joining::Joins;
 use lines::Lines;
 use receive::Decoders;
 use sessions::Sessions;
@@ -113,6 +115,8 @@ pub struct Hub {
     sessions: Sessions,
     admission: Admission,
     decoders: Decoders,
+    queries: Queries,
+    joins: Joins,
     flush: Flush,
     holding: Holding,
     /// Slot and generation of sessions that have something of their own to be composed.
@@ -161,6 +165,8 @@ impl Hub {
             cohorts: Cohorts::default(),
             sessions: Sessions::default(),
             decoders: Decoders::new(),
+            queries: Queries::default(),
+            joins: Joins::default(),
             flush: Flush::default(),
             holding: Holding::default(),
             queue: VecDeque::new(),

@@ -4,6 +4,7 @@ use super::batch::{BATCH_BYTES_MAX, Send, Source};
 use super::catchup::{compose, look_again};
 use super::cohort::Cohort;
 use super::interest::Interest;
+use super::joining::write_snapshot;
 use super::{Effect, Hub};
 use crate::market::Channel;
 use crate::session::{CloseReason, Lag, Now, Phase, Place};
@@ -63,6 +64,13 @@ impl Hub {
             let key = &cohort.key;
             let lines = &mut self.lines[key.format.index()];
             let (interest, encoding) = (&key.interest, key.format.encoding);
+            let mut made = None;
+            if mem::take(&mut lag.owes_snapshot) {
+                let items;
+                (items, made) = write_snapshot(&self.book, lines, cohort, lag, out);
+                session.items = session.items.wrapping_add(items);
+                self.counters.items_out += items;
+            }
             if self.settings.canary {
                 look_again(&self.book, interest, lag);
                 forget_one(interest, lag);
@@ -71,6 +79,9 @@ impl Hub {
             let composed = compose(&self.book, lines, interest, encoding, lag, &mut taken, out);
             session.items = session.items.wrapping_add(composed.items);
             self.counters.items_out += composed.items;
+            if let Some(snapshot) = made {
+                self.cohorts.keep_snapshot(session.cohort, snapshot);
+            }
         }
         match out.len() {
             end if end > start => self.batch.sends.push(Send { slot, start, end }),

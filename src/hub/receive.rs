@@ -59,7 +59,7 @@ impl Hub {
             held.extend_from_slice(bytes);
         }
         let request = if whole { bytes } else { &held[..] };
-        match upgrade::parse(request, self.settings.echo) {
+        match upgrade::parse(request, self.settings.echo, &mut self.queries) {
             Ok(Parsed::Incomplete) => {
                 let held = if whole { bytes.to_vec() } else { held };
                 let session = self.sessions.at_mut(slot).expect("its caller has just seen it");

@@ -21,6 +21,8 @@ pub struct Lag {
     pub fresh: Bits,
     /// Where the next catch-up frame goes on in `pending`, so that no symbol starves.
     pub next_bit: u32,
+    /// Has nothing yet: owed is all that there is when it is composed for, and since `cursor`.
+    pub owes_snapshot: bool,
     /// Waits for its cohort's next flush to come into step.
     pub waiting: bool,
     pub floors: Option<Box<Floors>>,

@@ -13,6 +13,9 @@ mod stream;
 mod upgrade;
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use frame::{FrameError, Opcode, ServerFrame, next_frame, parse_close, write_frame};
+pub use frame::{
+    FrameError, Opcode, ServerFrame, ServerHeader, next_frame, next_header, parse_close,
+    write_frame,
+};
 pub use stream::{ClientStream, Received, StreamError, Text};
 pub use upgrade::{Refusal, Upgrade, UpgradeError};

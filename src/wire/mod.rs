@@ -32,6 +32,6 @@ pub use fault::Fault;
 pub use format::{Encoding, Format, TimeStyle};
 pub use interest::{Item, Rate, Subject};
 pub use line::{Event, LineEncoder, Names};
-pub use query::UrlOptions;
+pub use query::{Queries, UrlOptions};
 pub use refusal::Refusal;
 pub use upgrade::{Endpoint, Parsed, Upgrade};

@@ -7,6 +7,7 @@ use super::refusal::quote;
 use super::{Encoding, Item, Rate, Refusal, Subject, TimeStyle};
 use crate::limits::{HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, SESSION_SYMBOLS_MAX};
 use crate::market::{Channel, ChannelSet};
+use std::rc::Rc;
 
 /// What the URL asks for, clamped; the format is beside it in [`super::Upgrade`].
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -19,9 +20,9 @@ pub struct UrlOptions {
 }
 
 /// All that a query says.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Query {
-    pub options: UrlOptions,
+    pub options: Rc<UrlOptions>,
     pub encoding: Option<Encoding>,
     pub times: TimeStyle,
 }
@@ -29,9 +30,37 @@ pub(super) struct Query {
 /// Without `channels`: what the protocol names as the default.
 const CHANNELS_DEFAULT: [Channel; 2] = [Channel::Trades, Channel::Quotes];
 
+/// Queries that were read lately: the clients of one page ask for the same.
+#[derive(Debug, Default)]
+pub struct Queries {
+    /// The newest first.
+    recent: Vec<(Box<str>, Query)>,
+}
+
+/// How many are kept, and how long one may be. A thousand symbols in three channels are 120 KB
+/// when they are read, so all together are at most 2 MB.
+const QUERIES_KEPT_MAX: usize = 16;
+const QUERY_KEPT_BYTES_MAX: usize = 2048;
+
+impl Queries {
+    /// Reads a query, or finds it read. The same text then has the same options, by address.
+    pub(super) fn parse(&mut self, query: &str) -> Result<Query, Refusal> {
+        if let Some(at) = self.recent.iter().position(|(text, _)| **text == *query) {
+            self.recent[..=at].rotate_right(1);
+            return Ok(self.recent[0].1.clone());
+        }
+        let read = parse(query)?;
+        if query.len() <= QUERY_KEPT_BYTES_MAX {
+            self.recent.truncate(QUERIES_KEPT_MAX - 1);
+            self.recent.insert(0, (query.into(), read.clone()));
+        }
+        Ok(read)
+    }
+}
+
 /// `query` is what follows the question mark, still encoded.
-pub(super) fn parse(query: &str) -> Result<Query, Refusal> {
-    let mut result = Query::default();
+fn parse(query: &str) -> Result<Query, Refusal> {
+    let (mut result, mut options) = (Query::default(), UrlOptions::default());
     let mut subjects = Vec::new();
     let mut channels = ChannelSet::NONE;
     for pair in query.split('&') {
@@ -49,8 +78,8 @@ pub(super) fn parse(query: &str) -> Result<Query, Refusal> {
         match name {
             "symbols" => read_symbols(value, &mut subjects)?,
             "channels" => channels = channels.with(read_channels(value)?),
-            "max_hz" => result.options.max_hz = Some(read_rate(value)?),
-            "heartbeat_ms" => result.options.heartbeat_ms = Some(read_heartbeat_ms(value)?),
+            "max_hz" => options.max_hz = Some(read_rate(value)?),
+            "heartbeat_ms" => options.heartbeat_ms = Some(read_heartbeat_ms(value)?),
             "ts" => {
                 let style = TimeStyle::from_name(value);
                 result.times = style.ok_or_else(|| bad(name, value, "give rfc3339 or ns"))?;
@@ -66,7 +95,8 @@ pub(super) fn parse(query: &str) -> Result<Query, Refusal> {
         channels =
             CHANNELS_DEFAULT.into_iter().map(ChannelSet::of).fold(channels, ChannelSet::with);
     }
-    result.options.items = cross(&subjects, channels)?;
+    options.items = cross(&subjects, channels)?;
+    result.options = Rc::new(options);
     Ok(result)
 }
 
@@ -159,6 +189,22 @@ mod tests {
         for nothing in ["", "symbols", "symbols=", "channels=bars", "&&=&x=%zz&%zz=1&utm=1"] {
             assert!(items(nothing).is_empty(), "{nothing}");
         }
+    }
+
+    #[test]
+    fn what_was_read_lately_is_not_read_again() {
+        let mut queries = Queries::default();
+        let mut read = |text: &str| queries.parse(text).expect("valid").options;
+        let first = read("symbols=A");
+        assert!(Rc::ptr_eq(&first, &read("symbols=A")));
+        for n in 0..QUERIES_KEPT_MAX {
+            assert_eq!(read(&format!("symbols=B{n}")).items.len(), 2);
+            assert!(Rc::ptr_eq(&first, &read("symbols=A")), "it is asked for all the time");
+        }
+        let long = format!("symbols=A{}", ",B".repeat(QUERY_KEPT_BYTES_MAX));
+        assert_eq!(read(&long), read(&long));
+        assert!(!Rc::ptr_eq(&read(&long), &read(&long)), "it would hold too much");
+        assert!(queries.parse("max_hz=x").is_err() && queries.parse("max_hz=x").is_err());
     }
 
     #[test]

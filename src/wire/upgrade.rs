@@ -1,9 +1,10 @@
 //! The request that opens a WebSocket (RFC 6455, section 4.2) and its answer. Bytes in, bytes out.
 
 use super::refusal::quote;
-use super::{Encoding, Format, Refusal, UrlOptions, query};
+use super::{Encoding, Format, Queries, Refusal, UrlOptions};
 use crate::limits::{UPGRADE_BYTES_MAX, UPGRADE_HEADERS_MAX};
 use httparse::{EMPTY_HEADER, Header, Request, Status};
+use std::rc::Rc;
 use tungstenite::handshake::derive_accept_key;
 
 /// What the bytes received so far are.
@@ -28,7 +29,7 @@ pub enum Endpoint {
 #[derive(Debug, PartialEq)]
 pub struct Upgrade {
     pub endpoint: Endpoint,
-    pub options: UrlOptions,
+    pub options: Rc<UrlOptions>,
     pub format: Format,
     accept: String,
 }
@@ -46,14 +47,14 @@ impl Upgrade {
 }
 
 /// Reads the head of a request from all bytes received so far. A refusal ends the connection.
-pub fn parse(bytes: &[u8], echo_enabled: bool) -> Result<Parsed, Refusal> {
+pub fn parse(bytes: &[u8], echo_enabled: bool, queries: &mut Queries) -> Result<Parsed, Refusal> {
     let mut headers = [EMPTY_HEADER; UPGRADE_HEADERS_MAX];
     let mut request = Request::new(&mut headers);
     // Nothing beyond the limit is looked at: a head that is longer is refused however it goes on.
     let head = &bytes[..bytes.len().min(UPGRADE_BYTES_MAX)];
     match request.parse(head) {
         Ok(Status::Complete(consumed)) => {
-            let upgrade = judge(&request, echo_enabled)?;
+            let upgrade = judge(&request, echo_enabled, queries)?;
             Ok(Parsed::Request { upgrade, consumed })
         }
         Ok(Status::Partial) if head.len() < UPGRADE_BYTES_MAX => Ok(Parsed::Incomplete),
@@ -82,7 +83,7 @@ fn version_refusal() -> Refusal {
 }
 
 /// The order matters: what is wrong with the whole request is said before details.
-fn judge(request: &Request, echo_enabled: bool) -> Result<Upgrade, Refusal> {
+fn judge(request: &Request, echo_enabled: bool, queries: &mut Queries) -> Result<Upgrade, Refusal> {
     let method = request.method.unwrap_or_default();
     let (path, query) = split_target(request.path.unwrap_or_default());
     let endpoint = endpoint(path, echo_enabled).ok_or_else(|| {
@@ -108,7 +109,7 @@ fn judge(request: &Request, echo_enabled: bool) -> Result<Upgrade, Refusal> {
     }
     check_framing(headers)?;
     let key = key(headers)?;
-    let query = query::parse(query)?;
+    let query = queries.parse(query)?;
     let encoding = query.encoding.unwrap_or_else(|| header_encoding(headers));
     Ok(Upgrade {
         endpoint,

@@ -1,5 +1,6 @@
 //! RFC 6455, section 4.2, and what HTTP/1.1 asks of an answer that is none.
 
+use tapecast::wire::Queries;
 use tapecast::wire::upgrade::{Parsed, parse};
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
@@ -10,7 +11,7 @@ const GRANTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\
 /// The answer to a head, or `None` while it is incomplete, and how much of it was consumed.
 fn answer(bytes: &[u8]) -> Option<(String, usize)> {
     let mut out = Vec::new();
-    let consumed = match parse(bytes, false) {
+    let consumed = match parse(bytes, false, &mut Queries::default()) {
         Ok(Parsed::Incomplete) => return None,
         Ok(Parsed::Request { upgrade, consumed }) => {
             upgrade.response(&mut out);

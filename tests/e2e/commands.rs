@@ -5,7 +5,7 @@
 use crate::harness::{PATIENCE, Server, alone, server::BINARY};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -92,5 +92,62 @@ fn load_finds_nothing_wrong() {
         let value = report.pointer(path).unwrap_or_else(|| panic!("{path} is missing: {report}"));
         assert!(value.as_f64().is_some_and(|value| value > 0.0), "{path}: {value}");
     }
+    server.stop();
+}
+
+/// Method: as the benchmark suite runs it. Each connection draws symbols of its own, some stall,
+/// some are slow, others come and go; counting begins with a line on stdin.
+#[test]
+fn load_counts_from_a_line_on() {
+    let _alone = alone();
+    let feed = "synthetic:symbols=50,names=S0,interval_ms=20,burst=50,trades=0,test_symbols=off";
+    let server = Server::start(&format!("--feed {feed} --shards 2"));
+    for encoding in ["json", "msgpack"] {
+        let report = cued_load(&server.url("/v1/stream"), encoding);
+        let number = |path: &str| report.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+        assert_eq!(number("/violations"), 0, "{report}");
+        for (class, count) in [("reading", 160), ("slow", 20), ("stalled", 20)] {
+            assert_eq!(number(&format!("/classes/{class}/start")), count, "{report}");
+            assert_eq!(number(&format!("/classes/{class}/end")), count, "{report}");
+        }
+        for path in ["/ticks", "/reads", "/last_us/count", "/slow/ticks", "/churned"] {
+            assert!(number(path) > 0, "{path}: {report}");
+        }
+    }
+    server.stop();
+}
+
+fn cued_load(url: &str, encoding: &str) -> Value {
+    let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("load-{encoding}.json"));
+    let mut command = Command::new(BINARY);
+    command
+        .args(["load", url, "--connections", "200", "--seconds", "2", "--channels", "quotes"])
+        .args(["--symbols-each", "10", "--symbols-of", "50", "--encoding", encoding])
+        .args(["--slow", "0.1", "--stall", "0.1", "--churn", "50", "--start-on-line", "--report"])
+        .arg(&report);
+    let mut load = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut stdout = BufReader::new(load.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("text");
+    assert_eq!(line, "open\n");
+    let mut stdin = load.stdin.take().expect("it is piped");
+    stdin.write_all(b"go\n").expect("it listens");
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).expect("text");
+    assert_eq!(load.wait().expect("it is our child").code(), Some(0), "{text}");
+    let report = std::fs::read_to_string(&report).expect("--report wrote it");
+    serde_json::from_str(&report).expect("JSON")
+}
+
+#[test]
+fn load_ends_where_no_line_can_come() {
+    let server = Server::start("");
+    let mut command = Command::new(BINARY);
+    let url = server.url("/v1/stream");
+    command.args(["load", &url, "--connections", "5", "--symbols", "*", "--start-on-line"]);
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("--start-on-line: stdin ended"), "{errors}");
     server.stop();
 }

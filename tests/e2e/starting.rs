@@ -39,6 +39,8 @@ fn wrong_use_is_exit_code_2_and_names_the_flag() {
     expect(&["subscribe", "http://127.0.0.1:1", "A"], 2, &["ws://"]);
     expect(&["load", "ws://127.0.0.1:1"], 2, &["--symbols"]);
     expect(&["load", "ws://a", "--symbols", "A", "--connections", "0"], 2, &["--connections 0"]);
+    expect(&["load", "ws://a", "--symbols-each", "5"], 2, &["--symbols-of"]);
+    expect(&["load", "ws://a", "--symbols", "A", "--dialect", "smoke"], 2, &["messages", "nats"]);
 }
 
 #[test]

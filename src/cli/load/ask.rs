@@ -2,7 +2,7 @@
 
 use super::args::{LoadArgs, LoadError};
 use super::check::Terms;
-use super::dialect::{Dialect, Form};
+use super::dialect::{Dialect, Form, NatsStream};
 use super::interest::{Draw, Interest, OwnSymbols};
 use super::symbols::SymbolTable;
 use crate::market::{Channel, ChannelSet, Symbol};
@@ -17,6 +17,15 @@ pub struct Ask {
     pub dialect: Dialect,
     pub form: Form,
     pub draw: Option<Draw>,
+}
+
+/// What one connection is to say.
+pub struct Request {
+    pub upgrade: Upgrade,
+    /// The symbols, where it drew its own.
+    pub own: Option<OwnSymbols>,
+    /// Where the subscriptions follow the upgrade.
+    pub nats: Option<NatsStream>,
 }
 
 impl Ask {
@@ -42,7 +51,7 @@ impl Ask {
         let dialect = args.dialect;
         let form = match (dialect, encoding.as_str()) {
             (Dialect::Tapecast, "msgpack") => Form::MessagePack,
-            (Dialect::Tapecast, _) => Form::Array,
+            (Dialect::Tapecast | Dialect::Arrays, _) => Form::Array,
             _ => Form::Object,
         };
         if let (Some(each), Some(of)) = (args.symbols_each, args.symbols_of) {
@@ -69,19 +78,21 @@ impl Ask {
         }
     }
 
-    pub fn own_symbols(&self, connection: usize) -> Option<OwnSymbols> {
-        self.draw.map(|draw| draw.symbols(connection))
-    }
-
-    pub fn upgrade(&self, own: Option<&OwnSymbols>, table: &SymbolTable) -> Upgrade {
+    /// What the connection of this number asks for.
+    pub fn request(&self, connection: usize, table: &SymbolTable) -> Request {
+        let own = self.draw.map(|draw| draw.symbols(connection));
         let mut endpoint = Cow::Borrowed(&self.endpoint);
-        if let Some(own) = own {
-            let names = own.numbers().iter().map(|number| table.name(*number));
-            self.dialect.name_symbols(endpoint.to_mut(), names);
+        let own_names = own.iter().flat_map(|own| own.numbers()).map(|n| table.name(*n));
+        if own.is_some() {
+            self.dialect.name_symbols(endpoint.to_mut(), own_names.clone());
         }
+        let nats = (self.dialect == Dialect::Nats).then(|| match own {
+            Some(_) => NatsStream::new(own_names),
+            None => NatsStream::new((0..table.count()).map(|number| table.name(number))),
+        });
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
-        Upgrade::new(&endpoint, nonce)
+        Request { upgrade: Upgrade::new(&endpoint, nonce), nats, own }
     }
 }
 
@@ -102,9 +113,11 @@ impl Dialect {
     fn name_symbols<'a>(self, endpoint: &mut Endpoint, names: impl Iterator<Item = &'a str>) {
         let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
         match self {
-            Dialect::Tapecast | Dialect::Messages => {
+            Dialect::Tapecast | Dialect::Messages | Dialect::Arrays => {
                 endpoint.set_option("symbols", &names.join(","));
             }
+            // They are named in the stream itself.
+            Dialect::Nats => drop(endpoint.take_option("symbols")),
             Dialect::Nchan => {
                 endpoint.take_option("symbols");
                 names.iter().for_each(|name| endpoint.push_segment(name));

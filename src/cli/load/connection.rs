@@ -3,27 +3,19 @@
 //! It owns a socket and the little that must outlive a turn: the start of a frame whose end has
 //! not come, bytes that the socket did not take, and the state of its check.
 
-use super::check::{Ledger, Origin, StreamCheck};
-use super::dialect::Form;
+use super::ask::Request;
+use super::check::StreamCheck;
+use super::dialect::{Joined, NatsStream, Operation, next_operation};
 use super::findings::Violation;
-use super::frame_cache::FrameCache;
 use super::interest::OwnSymbols;
-use super::last_reader::LastReader;
-use super::tally::Tally;
+use super::sink::{Books, READ_BYTES, Reader, Sink, unix_us};
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
-use crate::wire::client::{
-    Opcode, ServerFrame, Upgrade, UpgradeError, next_frame, parse_close, write_frame,
-};
+use crate::wire::client::{Opcode, Upgrade, UpgradeError, next_frame, parse_close, write_frame};
 use mio::net::TcpStream;
 use std::io::{ErrorKind, Read, Write};
-use std::ops::Range;
-
-/// The buffer that all connections read into. It holds a flush of any sensible size, so that one
-/// call takes all that a socket has.
-pub const READ_BYTES: usize = 256 * 1024;
 
 /// Largest payload that is taken. Servers other than ours may send larger frames than ours does.
-const PAYLOAD_BYTES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX * 4;
+pub const PAYLOAD_BYTES_MAX: usize = FRAME_PAYLOAD_BYTES_MAX * 4;
 
 /// Full reads of one connection in one turn, after which the others have theirs.
 const READS_MAX: usize = 16;
@@ -31,29 +23,6 @@ const READS_MAX: usize = 16;
 /// What a slow reader takes at once, and how often: some 10 KB a second.
 const SIP_BYTES: usize = 1024;
 pub const SIPS_PER_SECOND: f64 = 10.0;
-
-const _: () = assert!(
-    PAYLOAD_BYTES_MAX * 2 <= READ_BYTES,
-    "the start of a frame is put before the next read, which must have room for the rest"
-);
-
-/// What all connections read through.
-pub struct Sink {
-    buffer: Box<[u8]>,
-    pub cache: FrameCache,
-    form: Form,
-    pub ledger: Ledger,
-    /// Of those that read all at once, and of the slow ones.
-    pub reading: Tally,
-    pub slow: Tally,
-    pub last_reader: LastReader,
-    /// Whether the counting window is open.
-    pub is_counting: bool,
-    /// Monotonic ns of the run, set once a turn: good enough to order subscriptions. Latencies
-    /// are not taken from it, but from the clock, after each read.
-    pub now_ns: u64,
-    rng: fastrand::Rng,
-}
 
 pub struct Connection {
     number: usize,
@@ -64,6 +33,8 @@ pub struct Connection {
     tail: Vec<u8>,
     unsent: Vec<u8>,
     check: StreamCheck,
+    /// Where the dialect is NATS.
+    nats: Option<Box<NatsStream>>,
     pub dialled_ns: u64,
 }
 
@@ -85,6 +56,9 @@ enum Stage {
     Dialling(Box<Upgrade>),
     /// The request is sent, the answer is not complete.
     Upgrading(Box<Upgrade>),
+    /// Upgraded; the subscriptions are sent and not confirmed. Where the URL has them, they are
+    /// confirmed by the upgrade.
+    Subscribing,
     Open,
     /// Our Close was sent; what still comes is not read any more than to find the end.
     Leaving,
@@ -113,46 +87,10 @@ pub enum Ending {
     Left,
 }
 
-impl Sink {
-    pub fn new(form: Form, last_reader: LastReader, ledger: Ledger) -> Sink {
-        Sink {
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
-            cache: FrameCache::new(form),
-            form,
-            ledger,
-            reading: Tally::new(),
-            slow: Tally::new(),
-            last_reader,
-            is_counting: false,
-            now_ns: 0,
-            rng: fastrand::Rng::new(),
-        }
-    }
-
-    /// Where a connection of this class counts, if it does now.
-    #[inline]
-    fn tally(&mut self, class: Class) -> Option<&mut Tally> {
-        match class {
-            Class::Reading if self.is_counting => Some(&mut self.reading),
-            Class::Slow if self.is_counting => Some(&mut self.slow),
-            _ => None,
-        }
-    }
-
-    fn mask(&mut self) -> [u8; 4] {
-        self.rng.u32(..).to_ne_bytes()
-    }
-}
-
 impl Connection {
     /// `stream` is nonblocking and its connect has begun.
-    pub fn new(
-        number: usize,
-        stream: TcpStream,
-        upgrade: Upgrade,
-        own: Option<OwnSymbols>,
-        now_ns: u64,
-    ) -> Connection {
+    pub fn new(number: usize, stream: TcpStream, request: Request, now_ns: u64) -> Connection {
+        let Request { upgrade, own, nats } = request;
         Connection {
             number,
             class: Class::Reading,
@@ -161,6 +99,7 @@ impl Connection {
             tail: Vec::new(),
             unsent: Vec::new(),
             check: StreamCheck::new(own),
+            nats: nats.map(Box::new),
             dialled_ns: now_ns,
         }
     }
@@ -170,7 +109,7 @@ impl Connection {
     }
 
     pub fn is_opening(&self) -> bool {
-        matches!(self.stage, Stage::Dialling(_) | Stage::Upgrading(_))
+        !matches!(self.stage, Stage::Open | Stage::Leaving)
     }
 
     /// Whether it reads whenever there is something. While it opens, every connection does.
@@ -270,7 +209,7 @@ impl Connection {
     fn end_of_stream(&self) -> Step {
         Step::Ended(match self.stage {
             Stage::Leaving => Ending::Left,
-            Stage::Dialling(_) | Stage::Upgrading(_) => {
+            Stage::Dialling(_) | Stage::Upgrading(_) | Stage::Subscribing => {
                 Ending::Failed("upgrade: the server ended the connection".to_string())
             }
             Stage::Open => Ending::Closed(1006),
@@ -288,84 +227,141 @@ impl Connection {
                 Err(error) => return Err(Ending::Failed(format!("upgrade: {error}"))),
             }
             self.stage = Stage::Open;
+            if let Some(stream) = &mut self.nats {
+                let hello = stream.take_hello();
+                self.stage = Stage::Subscribing;
+                self.send(Opcode::Binary, &hello, &mut sink.books)?;
+            }
         }
         if self.is_leaving() {
             return Ok(filled);
         }
-        let now_us = unix_us();
-        if let Some(tally) = sink.tally(self.class) {
+        let reader = Reader {
+            number: self.number,
+            class: self.class,
+            asked_ns: self.dialled_ns,
+            now_us: unix_us(),
+        };
+        if let Some(tally) = sink.books.tally(self.class) {
             tally.read_count += 1;
         }
-        loop {
-            let frame = match next_frame(&sink.buffer[used..filled], PAYLOAD_BYTES_MAX) {
-                Ok(None) => return Ok(used),
-                Ok(Some(frame)) => frame,
-                Err(error) => {
-                    let findings = &mut sink.ledger.findings;
-                    findings.report(Violation::Frame, self.number, error.to_string());
-                    return Err(Ending::Failed("a violation of RFC 6455".to_string()));
-                }
-            };
-            let ServerFrame { opcode, payload, frame_bytes } = frame;
-            let payload = used + frame_bytes - payload.len()..used + frame_bytes;
-            used += frame_bytes;
-            if opcode == sink.form.opcode() {
-                if let Some(tally) = sink.tally(self.class) {
-                    tally.frame(frame_bytes);
-                }
-                self.take_events(payload, now_us, sink);
-            } else {
-                let payload = sink.buffer[payload].to_vec();
-                self.take_other(opcode, &payload, sink)?;
-            }
+        match &self.nats {
+            None => self.take_messages(used, filled, reader, sink),
+            Some(_) => self.take_nats(used, filled, reader, sink),
         }
     }
 
-    /// Checks one message of the buffer, and counts it where it counts.
-    #[inline]
-    fn take_events(&mut self, payload: Range<usize>, now_us: i64, sink: &mut Sink) {
-        let Sink { buffer, cache, ledger, reading, slow, last_reader, now_ns, .. } = sink;
-        let digest = cache.digest(&buffer[payload], &mut ledger.symbols);
-        let origin = Origin { connection: self.number, asked_ns: self.dialled_ns, now_ns: *now_ns };
-        let missing_before = ledger.findings.missing_count();
-        self.check.apply(digest, origin, ledger);
-        let tally = match self.class {
-            _ if !sink.is_counting => return,
-            Class::Reading => reading,
-            Class::Slow => slow,
-            Class::Stalled | Class::Passing => return,
-        };
-        tally.items(digest, now_us);
-        tally.missing_count += ledger.findings.missing_count() - missing_before;
-        if self.class == Class::Reading {
-            last_reader.frame(digest, &ledger.interest, now_us);
+    fn take_messages(
+        &mut self,
+        mut used: usize,
+        filled: usize,
+        reader: Reader,
+        sink: &mut Sink,
+    ) -> Result<usize, Ending> {
+        let Sink { buffer, books, .. } = sink;
+        loop {
+            let frame = match next_frame(&buffer[used..filled], PAYLOAD_BYTES_MAX) {
+                Ok(None) => return Ok(used),
+                Ok(Some(frame)) => frame,
+                Err(error) => return Err(self.broken(&error.to_string(), books)),
+            };
+            used += frame.frame_bytes;
+            if frame.opcode != books.form.opcode() {
+                self.take_other(frame.opcode, frame.payload, books)?;
+                continue;
+            }
+            if let Some(tally) = books.tally(self.class) {
+                tally.frame(frame.frame_bytes);
+            }
+            books.take_events(frame.payload, reader, &mut self.check);
         }
+    }
+
+    /// Frames carry pieces of a stream of operations, some of which are messages.
+    fn take_nats(
+        &mut self,
+        mut used: usize,
+        filled: usize,
+        reader: Reader,
+        sink: &mut Sink,
+    ) -> Result<usize, Ending> {
+        let Sink { buffer, joined, books } = sink;
+        let mut stream = self.nats.take().expect("the caller saw it");
+        joined.clear();
+        loop {
+            match stream.join(&buffer[used..filled], joined) {
+                Err(error) => return Err(self.broken(&error.to_string(), books)),
+                Ok((joined_bytes, joined)) => {
+                    used += joined_bytes;
+                    match joined {
+                        Joined::Incomplete => break,
+                        Joined::Data(frame_bytes) => {
+                            if let Some(tally) = books.tally(self.class) {
+                                tally.frame(frame_bytes);
+                            }
+                        }
+                        Joined::Control(opcode, payload) => {
+                            self.take_other(opcode, payload, books)?;
+                        }
+                    }
+                }
+            }
+        }
+        let mut at = 0;
+        loop {
+            match next_operation(&joined[at..]) {
+                Ok(None) => break,
+                Err(why) => return Err(self.broken(&why, books)),
+                Ok(Some((operation, bytes))) => {
+                    at += bytes;
+                    match operation {
+                        Operation::Message(payload) => {
+                            books.take_events(payload, reader, &mut self.check);
+                        }
+                        Operation::Ping => self.send(Opcode::Binary, b"PONG\r\n", books)?,
+                        Operation::Pong => self.stage = Stage::Open,
+                        Operation::Other => {}
+                        Operation::Error(why) => {
+                            return Err(Ending::Failed(format!("nats: {why}")));
+                        }
+                    }
+                }
+            }
+        }
+        stream.keep(&joined[at..]);
+        self.nats = Some(stream);
+        Ok(used)
+    }
+
+    fn broken(&self, why: &str, books: &mut Books) -> Ending {
+        books.ledger.findings.report(Violation::Frame, self.number, why.to_string());
+        Ending::Failed("bytes that are no frame of the protocol".to_string())
     }
 
     fn take_other(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
-        sink: &mut Sink,
+        books: &mut Books,
     ) -> Result<(), Ending> {
         match opcode {
-            Opcode::Ping => self.send(Opcode::Pong, payload, sink),
+            Opcode::Ping => self.send(Opcode::Pong, payload, books),
             Opcode::Pong => Ok(()),
             Opcode::Text | Opcode::Binary => {
                 let why = format!("a {opcode:?} frame came, which was not asked for");
-                sink.ledger.findings.report(Violation::Format, self.number, why);
+                books.ledger.findings.report(Violation::Format, self.number, why);
                 Ok(())
             }
             Opcode::Close => {
                 // The answer is a courtesy; the code is what counts.
-                let _ = self.send(Opcode::Close, &payload[..payload.len().min(2)], sink);
+                let _ = self.send(Opcode::Close, &payload[..payload.len().min(2)], books);
                 Err(Ending::Closed(parse_close(payload).0))
             }
         }
     }
 
-    fn send(&mut self, opcode: Opcode, payload: &[u8], sink: &mut Sink) -> Result<(), Ending> {
-        let mask = sink.mask();
+    fn send(&mut self, opcode: Opcode, payload: &[u8], books: &mut Books) -> Result<(), Ending> {
+        let mask = books.mask();
         write_frame(&mut self.unsent, opcode, payload, mask);
         match self.flush() {
             Step::Ended(ending) => Err(ending),
@@ -380,16 +376,10 @@ impl Connection {
         }
         self.stage = Stage::Leaving;
         self.tail = Vec::new();
-        self.send(Opcode::Close, &1000_u16.to_be_bytes(), sink).is_ok()
+        self.send(Opcode::Close, &1000_u16.to_be_bytes(), &mut sink.books).is_ok()
     }
 }
 
 fn failed(doing: &str, error: &std::io::Error) -> Step {
     Step::Ended(Ending::Failed(format!("{doing}: {error}")))
-}
-
-/// The system clock, which event times are compared with.
-fn unix_us() -> i64 {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    since.as_micros() as i64
 }

@@ -5,7 +5,10 @@
 
 mod json;
 mod msgpack;
+mod nats;
 mod scan;
+
+pub use nats::{Joined, NatsStream, Operation, next_operation};
 
 use super::digest::Digest;
 use super::symbols::SymbolTable;
@@ -19,6 +22,10 @@ pub enum Dialect {
     Tapecast,
     /// One event a text message; symbols are an option of the URL
     Messages,
+    /// Arrays of events and nothing else; symbols are an option of the URL
+    Arrays,
+    /// NATS over WebSocket: one event a MSG of the subject tick.SYMBOL
+    Nats,
     /// One event a text message; symbols are segments of the URL's path
     Nchan,
 }
@@ -28,6 +35,8 @@ impl Dialect {
         match self {
             Dialect::Tapecast => "tapecast",
             Dialect::Messages => "messages",
+            Dialect::Arrays => "arrays",
+            Dialect::Nats => "nats",
             Dialect::Nchan => "nchan",
         }
     }

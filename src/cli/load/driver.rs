@@ -5,11 +5,12 @@ use super::ask::Ask;
 use super::census::{Census, OpenCounts};
 use super::check::Ledger;
 use super::churn::{Churn, Deed};
-use super::connection::{Class, Connection, Ending, Sink, Step};
+use super::connection::{Class, Connection, Ending, Step};
 use super::cpu::CpuSeconds;
 use super::cue::Cue;
 use super::dial::begin_connect;
 use super::last_reader::LastReader;
+use super::sink::Sink;
 use super::slow::SlowReaders;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
@@ -153,12 +154,12 @@ impl Driver {
         self.census.open_at_start = self.open;
         self.churn = self.plan.churn_hz.map(|hz| Churn::new(hz, self.now_ns()));
         let (began, cpu) = (Instant::now(), CpuSeconds::now());
-        self.sink.is_counting = true;
+        self.sink.books.is_counting = true;
         while let Some(left) = self.plan.counting_time.checked_sub(began.elapsed()) {
             self.turn(events, left.min(SLEEP_MAX))?;
             self.expire();
         }
-        self.sink.is_counting = false;
+        self.sink.books.is_counting = false;
         self.census.counting_time = began.elapsed();
         self.census.counting_cpu = CpuSeconds::now().since(cpu);
         self.census.open_at_end = self.open;
@@ -204,8 +205,7 @@ impl Driver {
             self.connections.push(None);
         }
         let now_ns = self.now_ns();
-        let own = self.plan.ask.own_symbols(number);
-        let upgrade = self.plan.ask.upgrade(own.as_ref(), &self.sink.ledger.symbols);
+        let request = self.plan.ask.request(number, &self.sink.books.ledger.symbols);
         let stream = match begin_connect(&self.plan) {
             Ok(stream) => stream,
             Err(error) => {
@@ -213,7 +213,7 @@ impl Driver {
                 return Ok(number);
             }
         };
-        let mut connection = Connection::new(number, stream, upgrade, own, now_ns);
+        let mut connection = Connection::new(number, stream, request, now_ns);
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(connection.source(), Token(number), interest)?;
         connection.class = self.dialled_class();
@@ -238,7 +238,7 @@ impl Driver {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
-        self.sink.now_ns = self.now_ns();
+        self.sink.books.now_ns = self.now_ns();
         for (number, is_ended) in std::mem::take(&mut self.unfinished) {
             self.read(number, is_ended);
         }
@@ -347,7 +347,7 @@ impl Driver {
         connection.settle(class);
         *self.open.of(class).expect("only those of the churn are not counted") += 1;
         match class {
-            Class::Reading => self.sink.last_reader.count(connection.own(), true),
+            Class::Reading => self.sink.books.last_reader.count(connection.own(), true),
             Class::Slow => self.slow.add(number, now_ns),
             Class::Stalled | Class::Passing => {}
         }
@@ -360,7 +360,7 @@ impl Driver {
         } else if let Some(count) = self.open.of(ended.class) {
             *count -= 1;
             if ended.class == Class::Reading {
-                self.sink.last_reader.count(ended.own(), false);
+                self.sink.books.last_reader.count(ended.own(), false);
             }
         }
         if let (Class::Passing, Some(churn)) = (ended.class, &mut self.churn) {

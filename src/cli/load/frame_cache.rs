@@ -64,7 +64,7 @@ impl FrameCache {
     pub fn digest(&mut self, payload: &[u8], symbols: &mut SymbolTable) -> &Digest {
         if self.bypass_left > 0 || payload.len() <= SCAN_BYTES_MAX {
             self.bypass_left = self.bypass_left.saturating_sub(1);
-            let is_sample = self.parsed_count % FULL_PARSE_EVERY == 0;
+            let is_sample = self.parsed_count.is_multiple_of(FULL_PARSE_EVERY);
             if !is_sample && self.form.scan(payload, symbols, &mut self.passing) {
                 self.parsed_count += 1;
                 return &self.passing;
@@ -80,7 +80,7 @@ impl FrameCache {
         if payload.is_empty() || slot.bytes != payload {
             slot.bytes.clear();
             slot.bytes.extend_from_slice(payload);
-            let is_sample = self.parsed_count % FULL_PARSE_EVERY == 0;
+            let is_sample = self.parsed_count.is_multiple_of(FULL_PARSE_EVERY);
             if is_sample || !self.form.scan(payload, symbols, &mut slot.digest) {
                 self.form.parse(payload, symbols, &mut slot.digest);
             }

@@ -95,7 +95,7 @@ impl OwnSymbols {
     #[inline]
     pub fn place(&self, symbol: u32) -> Option<usize> {
         let numbers = &*self.numbers;
-        let expected = (u64::from(symbol) * self.places_each >> 32) as usize;
+        let expected = ((u64::from(symbol) * self.places_each) >> 32) as usize;
         let mut at = expected.min(numbers.len() - 1);
         while numbers[at] > symbol && at > 0 {
             at -= 1;

@@ -5,11 +5,12 @@ use super::interest::{Interest, OwnSymbols};
 use super::tally::{Percentiles, new_histogram, percentiles};
 use hdrhistogram::Histogram;
 
-/// Ticks under way that are kept in all: 12 bytes each. Symbols share them evenly, so that few
-/// symbols with many ticks a second have as much time as many with few.
-const MARKS_MAX: usize = 1 << 19;
+/// Ticks under way that are kept in all: 8 bytes each, so that with many symbols they stay in a
+/// core's cache. Symbols share them evenly, so that few symbols with many ticks a second have as
+/// much time as many with few.
+const MARKS_MAX: usize = 1 << 17;
 
-/// For one symbol at least and at most, powers of two.
+/// For one symbol at least, which is a cache line, and at most; powers of two.
 const MARKS_EACH_MIN: usize = 8;
 const MARKS_EACH_MAX: usize = 1024;
 
@@ -24,12 +25,12 @@ pub struct LastReader {
     latency: Histogram<u64>,
 }
 
-/// A tick that some readers got.
+/// A tick that some readers got. Readers are fewer than the ports of an address.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {
-    /// Its lowest 32 bits, which is more than are under way.
-    sq: u32,
-    reader_count: u32,
+    /// Its lowest 16 bits, which is more than are under way.
+    sq: u16,
+    reader_count: u16,
     latency_us_max: u32,
 }
 
@@ -92,20 +93,21 @@ impl LastReader {
         }
         let mark = &mut self.marks[at];
         let latency_us = now_us.saturating_sub(item.event_us).clamp(1, i64::from(u32::MAX)) as u32;
-        if mark.sq != item.sq as u32 {
+        let sq = item.sq as u16;
+        if mark.sq != sq {
             // A straggler's tick must not take the place of a later one.
-            if mark.reader_count > 0 && (item.sq as u32).wrapping_sub(mark.sq) > u32::MAX / 2 {
+            if mark.reader_count > 0 && sq.wrapping_sub(mark.sq) > u16::MAX / 2 {
                 return;
             }
-            *mark = Mark { sq: item.sq as u32, ..Mark::default() };
+            *mark = Mark { sq, ..Mark::default() };
         }
-        mark.reader_count += 1;
+        mark.reader_count = mark.reader_count.saturating_add(1);
         mark.latency_us_max = mark.latency_us_max.max(latency_us);
         let reader_count = match &self.readers {
             Readers::Same(count) => *count,
             Readers::Own(counts) => counts.get(item.symbol as usize).copied().unwrap_or(0),
         };
-        if mark.reader_count == reader_count {
+        if u32::from(mark.reader_count) == reader_count {
             self.latency.saturating_record(u64::from(mark.latency_us_max));
         }
     }

@@ -5,10 +5,10 @@ mod brief;
 pub use brief::Brief;
 
 use super::census::Census;
-use super::connection::Sink;
 use super::cpu::CpuSeconds;
 use super::driver::Plan;
 use super::findings::Findings;
+use super::sink::Sink;
 use super::tally::{Percentiles, percentiles};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ pub struct Cpu {
 
 impl Report {
     pub fn new(plan: &Plan, census: Census, sink: Sink) -> Report {
-        let tally = &sink.reading;
+        let tally = &sink.books.reading;
         let brief = Brief::new(plan, &census, &sink);
         let per_second = |count: u64, time: std::time::Duration| {
             if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
@@ -102,7 +102,7 @@ impl Report {
                 items_per_second: per_second(tally.item_count, counting_time),
                 frames_per_second: per_second(tally.frame_count, counting_time),
                 bytes_per_second: per_second(tally.byte_count, counting_time),
-                frames_parsed: sink.cache.parsed_count,
+                frames_parsed: sink.books.cache.parsed_count,
             },
             connections: Connections {
                 asked: plan.connection_count,
@@ -115,8 +115,8 @@ impl Report {
                 failed: census.failed,
             },
             latency_us: tally.latency(),
-            violation_count: sink.ledger.findings.violation_count(),
-            findings: sink.ledger.findings,
+            violation_count: sink.books.ledger.findings.violation_count(),
+            findings: sink.books.ledger.findings,
             cpu: Cpu { window: census.counting_cpu, whole_run: CpuSeconds::now() },
         }
     }

@@ -1,11 +1,15 @@
 //! Method: a server of a few threads, over real sockets and tungstenite, sends scripts of frames;
 //! the report of a whole run against it is checked.
 
+mod dialects;
+
+use super::ask::Request;
 use super::check::Terms;
-use super::connection::{Connection, Sink, Step};
+use super::connection::{Connection, Step};
 use super::dialect::Form;
 use super::interest::Interest;
 use super::last_reader::LastReader;
+use super::sink::Sink;
 use super::*;
 use crate::market::{Channel, ChannelSet};
 use crate::wire::client::mock::{MockServer, Sent};
@@ -166,72 +170,6 @@ fn stalled_connections_are_not_read() {
     assert!(report.is_good() && report.window.items > 0, "{report}");
 }
 
-/// Method: servers that send what others than ours do, one event a message and nothing else.
-#[test]
-fn single_events_are_measured() {
-    let (url, asked) = serve(|number, mut server| {
-        let first = if number == 0 { 9 } else { 1 };
-        for sq in first.. {
-            let event = quote(sq).replace(['[', ']'], "");
-            if !server.say(&event) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    });
-    for (dialect, expected) in
-        [(Dialect::Messages, "/feed?symbols=A,B"), (Dialect::Nchan, "/feed/A/B")]
-    {
-        let report = load(&LoadArgs { dialect, ..args(format!("{url}/feed"), 5) }).expect("a run");
-        assert!(report.is_good() && report.window.items > 5, "{report}");
-        assert_eq!(asked.recv().expect("a request came"), expected);
-        (0..4).for_each(|_| drop(asked.recv()));
-    }
-}
-
-#[test]
-fn a_hole_in_single_events_is_a_loss() {
-    let (url, _asked) = serve(|_, mut server| {
-        for sq in [4, 5, 7, 8] {
-            server.say(&quote(sq).replace(['[', ']'], ""));
-        }
-        stream_quotes(server);
-    });
-    let report = load(&LoadArgs { dialect: Dialect::Messages, ..args(url, 1) }).expect("a run");
-    assert_eq!(report.findings.violations.get(&findings::Violation::Loss), Some(&1), "{report}");
-    assert_eq!(report.findings.unannounced_count, 1, "{report}");
-}
-
-#[test]
-fn connections_draw_symbols_of_their_own() {
-    let (url, asked) = serve(|_, mut server| {
-        let drawn = server.target.split_once("symbols=").expect("an option").1.to_string();
-        server.say(GREETING);
-        for sq in 1..=3 {
-            for name in drawn.split(',') {
-                server.say(&quote(sq).replace("\"A\"", &format!("\"{name}\"")));
-            }
-        }
-        stream_quotes(server);
-    });
-    let own = LoadArgs {
-        symbols: None,
-        symbols_each: Some(3),
-        symbols_of: Some(500),
-        channels: Some("quotes".to_string()),
-        ..args(url, 4)
-    };
-    let report = load(&own).expect("a run");
-    // Each gets the quotes of A as well, which it did not ask for.
-    let found = &report.findings.violations;
-    assert_eq!(found.len(), 1, "{report}");
-    assert!(found.contains_key(&findings::Violation::NotAsked), "{report}");
-    let targets: std::collections::BTreeSet<String> = asked.try_iter().collect();
-    assert_eq!(targets.len(), 4, "{targets:?}");
-    let prefix = "/v1/stream?channels=quotes&ts=ns&symbols=S00";
-    assert!(targets.iter().all(|target| target.starts_with(prefix)), "{targets:?}");
-}
-
 /// Method: of four readers one stalls and one is slow, while others come and go.
 #[test]
 fn classes_are_counted_apart() {
@@ -309,14 +247,18 @@ fn a_stream_may_be_cut_anywhere() {
     bytes.extend([0x89, 1, b'p']);
     for cut in 1..bytes.len() {
         let mut sink = sink();
-        sink.is_counting = true;
+        sink.books.is_counting = true;
         let (mut connection, mut server) = connected(upgrade.clone());
         for part in [&bytes[..cut], &bytes[cut..]] {
             server.write_all(part).expect("the client reads");
             assert_eq!(connection.read_ready(false, &mut sink), Step::Waits);
         }
-        assert_eq!((sink.reading.frame_count, sink.reading.item_count), (3, 2), "cut at {cut}");
-        let findings = &sink.ledger.findings;
+        assert_eq!(
+            (sink.books.reading.frame_count, sink.books.reading.item_count),
+            (3, 2),
+            "cut at {cut}"
+        );
+        let findings = &sink.books.ledger.findings;
         assert_eq!(findings.violation_count(), 0, "cut at {cut}: {:?}", findings.texts);
         let mut pong = [0; 7];
         server.read_exact(&mut pong).expect("the ping is answered");
@@ -346,7 +288,7 @@ fn connected(upgrade: Upgrade) -> (Connection, TcpStream) {
     let (mut server, _) = listener.accept().expect("it connected");
     let mut request = vec![0; upgrade.request.len()];
     let client = mio::net::TcpStream::from_std(client);
-    let mut connection = Connection::new(0, client, upgrade, None, 0);
+    let mut connection = Connection::new(0, client, Request { upgrade, own: None, nats: None }, 0);
     assert_eq!(connection.write_ready(), Step::Waits);
     server.read_exact(&mut request).expect("the request comes whole");
     (connection, server)

@@ -20,6 +20,14 @@ pub struct ServerFrame<'a> {
     pub frame_bytes: usize,
 }
 
+/// How a frame of a server begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerHeader {
+    pub opcode: Opcode,
+    pub header_bytes: usize,
+    pub payload_bytes: u64,
+}
+
 /// What a server may not send, or this reader does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -46,9 +54,23 @@ pub fn next_frame(
     bytes: &[u8],
     payload_bytes_max: usize,
 ) -> Result<Option<ServerFrame<'_>>, FrameError> {
+    let Some(header) = next_header(bytes)? else { return Ok(None) };
+    let ServerHeader { opcode, header_bytes, payload_bytes } = header;
+    if payload_bytes > payload_bytes_max as u64 {
+        return Err(FrameError::TooLong(payload_bytes));
+    }
+    let frame_bytes = header_bytes + payload_bytes as usize;
+    let payload = bytes.get(header_bytes..frame_bytes);
+    Ok(payload.map(|payload| ServerFrame { opcode, payload, frame_bytes }))
+}
+
+/// Reads the header that `bytes` begin with, for who takes payloads in pieces; `None` while it is
+/// incomplete.
+#[inline]
+pub fn next_header(bytes: &[u8]) -> Result<Option<ServerHeader>, FrameError> {
     let [first, second, ..] = *bytes else { return Ok(None) };
     let opcode = parse_opcode(first, second)?;
-    let (header_bytes, length) = match second {
+    let (header_bytes, payload_bytes) = match second {
         126 => {
             let Some(length) = bytes.get(2..4) else { return Ok(None) };
             (4, u64::from(u16::from_be_bytes(length.try_into().expect("two bytes were asked"))))
@@ -59,12 +81,7 @@ pub fn next_frame(
         }
         short => (2, u64::from(short)),
     };
-    if length > payload_bytes_max as u64 {
-        return Err(FrameError::TooLong(length));
-    }
-    let frame_bytes = header_bytes + length as usize;
-    let payload = bytes.get(header_bytes..frame_bytes);
-    Ok(payload.map(|payload| ServerFrame { opcode, payload, frame_bytes }))
+    Ok(Some(ServerHeader { opcode, header_bytes, payload_bytes }))
 }
 
 #[inline]

@@ -17,6 +17,7 @@ pub struct MockServer<S> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Sent {
     Text(String),
+    Binary(Vec<u8>),
     Pong(Vec<u8>),
     /// Code of its Close; 1005: none.
     Close(u16),
@@ -41,6 +42,10 @@ impl<S: Read + Write> MockServer<S> {
         self.socket.send(Message::text(text)).is_ok()
     }
 
+    pub fn say_bytes(&mut self, payload: Vec<u8>) -> bool {
+        self.socket.send(Message::binary(payload)).is_ok()
+    }
+
     pub fn ping(&mut self, payload: &'static str) -> bool {
         self.socket.send(Message::Ping(payload.into())).is_ok()
     }
@@ -55,6 +60,7 @@ impl<S: Read + Write> MockServer<S> {
     pub fn read(&mut self) -> Sent {
         match self.socket.read() {
             Ok(Message::Text(text)) => Sent::Text(text.to_string()),
+            Ok(Message::Binary(payload)) => Sent::Binary(payload.to_vec()),
             Ok(Message::Pong(payload)) => Sent::Pong(payload.to_vec()),
             Ok(Message::Close(frame)) => {
                 let _ = self.socket.flush();

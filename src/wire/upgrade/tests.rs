@@ -14,7 +14,7 @@ fn request(target: &str, more: &str) -> String {
 }
 
 fn granted(text: &str) -> Upgrade {
-    match parse(text.as_bytes(), false) {
+    match parse(text.as_bytes(), false, &mut Queries::default()) {
         Ok(Parsed::Request { upgrade, consumed }) => {
             assert_eq!(consumed, text.len());
             upgrade
@@ -24,14 +24,14 @@ fn granted(text: &str) -> Upgrade {
 }
 
 fn refused(text: &str) -> u16 {
-    parse(text.as_bytes(), false).expect_err("a refusal").status
+    parse(text.as_bytes(), false, &mut Queries::default()).expect_err("a refusal").status
 }
 
 #[test]
 fn the_example_of_the_rfc_is_granted() {
     let upgrade = granted(&request("/v1/stream", ""));
     assert_eq!((upgrade.endpoint, upgrade.format), (Endpoint::Stream, Format::default()));
-    assert_eq!(upgrade.options, UrlOptions::default());
+    assert_eq!(*upgrade.options, UrlOptions::default());
     let mut out = Vec::new();
     upgrade.response(&mut out);
     let text = String::from_utf8(out).expect("ASCII");
@@ -43,11 +43,11 @@ fn the_example_of_the_rfc_is_granted() {
 fn a_head_in_parts_is_incomplete_until_its_end() {
     let text = request("/v1/stream", "");
     for end in 0..text.len() {
-        let parsed = parse(&text.as_bytes()[..end], false);
+        let parsed = parse(&text.as_bytes()[..end], false, &mut Queries::default());
         assert!(matches!(parsed, Ok(Parsed::Incomplete)), "{end}: {parsed:?}");
     }
     let more = [text.as_bytes(), b"\x81\x80"].concat();
-    match parse(&more, false) {
+    match parse(&more, false, &mut Queries::default()) {
         Ok(Parsed::Request { consumed, .. }) => assert_eq!(consumed, text.len()),
         other => panic!("{other:?}"),
     }
@@ -75,7 +75,7 @@ fn paths_are_few() {
     assert_eq!(refused(&request("http://host", "")), 404);
     assert_eq!(refused(&request("/echo", "")), 404, "off by default");
     let echo = request("/echo", "");
-    let parsed = parse(echo.as_bytes(), true).expect("granted");
+    let parsed = parse(echo.as_bytes(), true, &mut Queries::default()).expect("granted");
     assert!(
         matches!(parsed, Parsed::Request { upgrade, .. } if upgrade.endpoint == Endpoint::Echo)
     );
@@ -104,7 +104,7 @@ fn no_bytes_make_it_panic() {
             let at = random.usize(0..bytes.len());
             bytes[at] = random.u8(..);
         }
-        if let Err(refusal) = parse(&bytes, false) {
+        if let Err(refusal) = parse(&bytes, false, &mut Queries::default()) {
             let mut out = Vec::new();
             refusal.response(&mut out);
             assert!(out.len() < 1_000 && std::str::from_utf8(&out).is_ok());

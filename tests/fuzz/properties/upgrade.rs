@@ -1,6 +1,7 @@
 //! The request that opens a WebSocket.
 
 use tapecast::limits::UPGRADE_BYTES_MAX;
+use tapecast::wire::Queries;
 use tapecast::wire::upgrade::{Parsed, parse};
 
 /// Prefixes of a longer request are not all tried: that would be quadratic.
@@ -25,7 +26,7 @@ pub fn check(bytes: &[u8]) {
 /// The answer and the length of the head; `None` while it is incomplete.
 fn answer(bytes: &[u8], echo: bool) -> Option<(String, usize)> {
     let mut out = Vec::new();
-    let consumed = match parse(bytes, echo) {
+    let consumed = match parse(bytes, echo, &mut Queries::default()) {
         Ok(Parsed::Incomplete) => return None,
         Ok(Parsed::Request { upgrade, consumed }) => {
             assert!(consumed <= bytes.len());

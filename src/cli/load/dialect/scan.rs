@@ -184,7 +184,10 @@ mod tests {
     use super::*;
     use crate::cli::load::dialect::Form;
 
-    const LINE: &str = r#"{"T":"q","S":"AAPL","bx":"Q","bp":13.81,"bs":24200,"ax":"t","ap":13.82,"as":3,"t":1700000000123456789,"sq":712}"#;
+    const LINE: &str = concat!(
+        r#"{"T":"q","S":"AAPL","bx":"Q","bp":13.81,"bs":24200,"ax":"t","ap":13.82,"#,
+        r#""as":3,"t":1700000000123456789,"sq":712}"#
+    );
 
     fn scanned(text: &str) -> Option<Digest> {
         let (mut symbols, mut digest) = (SymbolTable::default(), Digest::default());
@@ -202,7 +205,10 @@ mod tests {
     fn known_lines_are_read_as_the_parser_does() {
         let peer = r#"{"T":"q","S":"S00001","sq":5,"bp":1,"t":1700000000123456789}"#;
         let trade = r#"{"T":"t","S":"A","i":7,"p":1.5,"s":1,"t":1999999999999999999,"sq":0}"#;
-        let bar = r#"{"T":"b","S":"LONGER.NAME.OF.32.BYTES.IN.ALL.X","o":1,"t":1700000000000000000,"sq":123456789012345678}"#;
+        let bar = concat!(
+            r#"{"T":"b","S":"LONGER.NAME.OF.32.BYTES.IN.ALL.X","o":1,"#,
+            r#""t":1700000000000000000,"sq":123456789012345678}"#
+        );
         let snapshot = LINE.replace('}', r#","sn":1}"#);
         for text in [
             format!("[{LINE}]"),

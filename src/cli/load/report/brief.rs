@@ -1,8 +1,8 @@
 //! The part of the report that the benchmark suite compares.
 
 use crate::cli::load::census::Census;
-use crate::cli::load::connection::Sink;
 use crate::cli::load::driver::Plan;
+use crate::cli::load::sink::Sink;
 use crate::cli::load::tally::{Percentiles, percentiles};
 use serde::Serialize;
 
@@ -67,7 +67,7 @@ pub struct SlowReport {
 
 impl Brief {
     pub fn new(plan: &Plan, census: &Census, sink: &Sink) -> Brief {
-        let (reading, slow) = (&sink.reading, &sink.slow);
+        let (reading, slow) = (&sink.books.reading, &sink.books.slow);
         let (start, end) = (census.open_at_start, census.open_at_end);
         let class = |start, end| StartEnd { start, end };
         let opening_s = census.opening_time.as_secs_f64();
@@ -78,8 +78,8 @@ impl Brief {
             reads: reading.read_count,
             frames: reading.frame_count,
             missing: reading.missing_count,
-            violations: sink.ledger.findings.violation_count(),
-            last_us: sink.last_reader.latency(),
+            violations: sink.books.ledger.findings.violation_count(),
+            last_us: sink.books.last_reader.latency(),
             cpu_s: census.counting_cpu.user + census.counting_cpu.system,
             connect_us: percentiles(&census.connect_latency),
             connects_per_s: census.opened_count as f64 / opening_s.max(f64::MIN_POSITIVE),
