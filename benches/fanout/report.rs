@@ -80,11 +80,11 @@ fn title(text: &mut String, results: &CellResults) {
         cell.workload, cell.shows, cell.connections
     );
     let _ = match market.is_quiet() {
-        true => writeln!(text, "{} symbols each, no ticks.\n", cell.symbols_each()),
+        true => writeln!(text, "{}, no ticks.\n", cell.symbols_text()),
         false => writeln!(
             text,
-            "{} symbols each, {} ticks every {} ms.\n",
-            cell.symbols_each(),
+            "{}, {} ticks every {} ms.\n",
+            cell.symbols_text(),
             market.burst * market.repeats,
             market.every_us as f64 / 1e3
         ),
