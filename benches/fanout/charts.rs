@@ -80,9 +80,9 @@ fn cost(results: &CellResults) -> Bars {
     Bars {
         title: format!("{}: {}", cell.name, cell.shows),
         subtitle: format!(
-            "server CPU in µs for each delivered update; {} connections, {} symbols each",
+            "server CPU in µs for each delivered update; {} connections, {}",
             cell.connections,
-            cell.symbols_each()
+            cell.symbols_text()
         ),
         bars: bars_of(results, Figures::cpu_us_per_tick, "µs", true),
         line: line.map(|spread| (spread.median, "floor".to_string())),

@@ -59,9 +59,12 @@ impl Load {
                 let names: Vec<String> = (1..=each).map(crate::feed::symbol).collect();
                 command.args(["--symbols", &names.join(",")]);
             }
-            Interest::Random { each, of } => {
+            Interest::Random { each, of, cohorts } => {
                 command.args(["--symbols-each", &each.to_string()]);
                 command.args(["--symbols-of", &of.to_string(), "--seed", &seed.to_string()]);
+                if let Some(cohorts) = cohorts {
+                    command.args(["--cohorts", &cohorts.to_string()]);
+                }
             }
         }
         let troubles = cell.troubles;

@@ -80,11 +80,11 @@ fn title(text: &mut String, results: &CellResults) {
         cell.workload, cell.shows, cell.connections
     );
     let _ = match market.is_quiet() {
-        true => writeln!(text, "{} symbols each, no ticks.\n", cell.symbols_each()),
+        true => writeln!(text, "{}, no ticks.\n", cell.symbols_text()),
         false => writeln!(
             text,
-            "{} symbols each, {} ticks every {} ms.\n",
-            cell.symbols_each(),
+            "{}, {} ticks every {} ms.\n",
+            cell.symbols_text(),
             market.burst * market.repeats,
             market.every_us as f64 / 1e3
         ),
@@ -108,8 +108,9 @@ fn flow(text: &mut String, results: &CellResults) {
     title(text, results);
     let floor = floor_of(results).unwrap_or("floor");
     let head = format!(
-        "| server | CPU µs an update | over {floor} | updates/s | of its core | p50 | p99 | p99.9 | \
-         last p50 | last p99 | rounds |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+        "| server | CPU µs an update | over {floor} | updates/s | of its core | p50 | p99 | \
+         p99.9 | last p50 | last p99 | rounds |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
     );
     text.push_str(&head);
     for summary in ordered(results, true, Figures::cpu_us_per_tick) {

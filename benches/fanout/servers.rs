@@ -33,7 +33,7 @@ pub const FLOOR_RING: &str = "floor-ring";
 /// Accepts, receives and answers upgrades, and sends nothing: of W3 alone.
 pub const FLOOR_CONNECT: &str = "floor-connect";
 
-const FLOORS: [&str; 3] = [FLOOR_SEND, FLOOR_RING, FLOOR_CONNECT];
+pub const FLOORS: [&str; 3] = [FLOOR_SEND, FLOOR_RING, FLOOR_CONNECT];
 const PEERS: [&str; 7] =
     ["bun", "ws", "ws-frames", "tungstenite", "fastwebsockets", "nats", "nchan"];
 

@@ -27,8 +27,8 @@ pub struct Cell {
 pub enum Interest {
     /// All the same first symbols.
     Same(usize),
-    /// Everyone a random subset.
-    Random { each: usize, of: usize },
+    /// Everyone a random subset; of so many different ones, where that is given.
+    Random { each: usize, of: usize, cohorts: Option<usize> },
     /// Whatever comes (`*`); a list so long fits no upgrade.
     All,
 }
@@ -116,6 +116,14 @@ impl Cell {
         Cell { connections: self.connections.min(connections_max), ..self }
     }
 
+    /// As in a sentence.
+    pub fn symbols_text(&self) -> String {
+        match self.symbols_each() {
+            1 => "1 symbol each".into(),
+            each => format!("{each} symbols each"),
+        }
+    }
+
     /// Symbols that one connection has.
     pub fn symbols_each(&self) -> usize {
         match self.interest {
@@ -189,7 +197,7 @@ fn liberator(name: &str, rate: &str, users: usize, mean_ms: f64, flush_ms: u64) 
     let by = "Caplin Liberator 6.1, 8 cores".to_string();
     let updates_per_user = market.updates_per_second(each);
     Cell {
-        interest: Interest::Random { each, of },
+        interest: Interest::Random { each, of, cohorts: None },
         flush_ms,
         published: Some(Published { by, users, cores: 8, updates_per_user, mean_ms, raised: 1 }),
         ..Cell::new(name, &format!("everyone different, {rate}"), 18_000, each, market)
@@ -210,7 +218,7 @@ fn messages_of_512_bytes(name: &str, users: usize, mean_ms: f64) -> Cell {
         raised: 1,
     };
     Cell {
-        interest: Interest::Random { each: 1, of: 100 },
+        interest: Interest::Random { each: 1, of: 100, cohorts: None },
         name: format!("{name} {mean_ms} ms"),
         published: Some(published),
         ..Cell::new(name, "messages of 512 bytes, 10 a second each", 18_000, 1, market)
@@ -234,11 +242,11 @@ fn growth(name: &str, connections_max: usize) -> Vec<Cell> {
         let cell = Cell { market, interest, shows: "cost by symbols".into(), ..w2() };
         cells.push(cell.at("symbols", symbols));
     }
-    // All subsets of `each` of 50 symbols: 1, 50 and 1,225, of which 5,000 random clients have
-    // some 1,204 between them.
-    for (each, cohorts) in [(50, 1), (49, 50), (48, 1_204)] {
-        let interest = Interest::Random { each, of: 50 };
-        let cell = Cell { interest, shows: "cost by cohorts".into(), ..w2() };
+    // Half of 100 symbols each, all of which tick in every burst: 50 ticks for everyone as in W2.
+    for cohorts in [1, 10, 100, 1_000] {
+        let interest = Interest::Random { each: 50, of: 100, cohorts: Some(cohorts) };
+        let market = Market::new(100, 100, 100);
+        let cell = Cell { interest, market, shows: "cost by cohorts".into(), ..w2() };
         cells.push(cell.at("cohorts", cohorts));
     }
     cells

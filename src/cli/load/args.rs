@@ -35,6 +35,9 @@ pub struct LoadArgs {
     /// Symbols to draw from: S00001, S00002 and so on up to this number
     #[arg(long, value_name = "N", requires = "symbols_each")]
     pub symbols_of: Option<usize>,
+    /// Different draws, which the connections take in turn [default: one for each connection]
+    #[arg(long, value_name = "N", requires = "symbols_each")]
+    pub cohorts: Option<u64>,
     /// Seed of the draws
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -163,6 +166,7 @@ impl LoadArgs {
                 "0.1 to 5000",
             ),
             ((1..=SYMBOLS_MAX).contains(&of), "symbols-of", of.to_string(), "1 to 100000"),
+            (self.cohorts != Some(0), "cohorts", "0".to_string(), "1 or more"),
             (
                 (1..=SYMBOLS_EACH_MAX.min(of)).contains(&each),
                 "symbols-each",

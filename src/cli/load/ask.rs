@@ -56,8 +56,9 @@ impl Ask {
         };
         if let (Some(each), Some(of)) = (args.symbols_each, args.symbols_of) {
             let (each, of, seed) = (each as u32, of as u32, args.seed);
+            let cohorts = args.cohorts.unwrap_or(u64::MAX);
             table.intern_numbered(of);
-            let ask = Ask { endpoint, dialect, form, draw: Some(Draw { each, of, seed }) };
+            let ask = Ask { endpoint, dialect, form, draw: Some(Draw { each, of, seed, cohorts }) };
             return Ok((ask, Interest::of(of, channel_set)));
         }
         let list = symbols.ok_or(LoadError::NoSymbols)?;
@@ -101,8 +102,12 @@ impl Display for Ask {
         self.endpoint.fmt(f)?;
         match self.draw {
             None => Ok(()),
-            Some(Draw { each, of, seed }) => {
-                write!(f, ", each with {each} of {of} symbols (seed {seed})")
+            Some(Draw { each, of, seed, cohorts }) => {
+                write!(f, ", each with {each} of {of} symbols (seed {seed}")?;
+                if cohorts < u64::MAX {
+                    write!(f, ", {cohorts} cohorts")?;
+                }
+                f.write_str(")")
             }
         }
     }

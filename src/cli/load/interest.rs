@@ -21,6 +21,8 @@ pub struct Draw {
     pub each: u32,
     pub of: u32,
     pub seed: u64,
+    /// Different draws, which connections take in turn; `u64::MAX`: one for each.
+    pub cohorts: u64,
 }
 
 /// The symbols of one connection, by number and in order.
@@ -71,9 +73,10 @@ impl Interest {
 impl Draw {
     /// `each` different symbols; the same connection of the same seed gets the same.
     pub fn symbols(&self, connection: usize) -> OwnSymbols {
+        let cohort = connection as u64 % self.cohorts;
         let mut rng = Rng::with_seed(self.seed);
         // A seed for each from a generator of seeds: neighbours must not be alike.
-        let mut rng = Rng::with_seed(rng.u64(..) ^ Rng::with_seed(connection as u64).u64(..));
+        let mut rng = Rng::with_seed(rng.u64(..) ^ Rng::with_seed(cohort).u64(..));
         // Floyd's sampling: as many draws as symbols, and every subset is as likely.
         let mut numbers: Vec<u32> = Vec::with_capacity(self.each as usize);
         for last in self.of - self.each..self.of {
@@ -117,21 +120,24 @@ mod tests {
 
     #[test]
     fn draws_are_distinct_in_order_and_repeatable() {
-        let draw = Draw { each: 100, of: 20_000, seed: 7 };
+        let draw = Draw { each: 100, of: 20_000, seed: 7, cohorts: u64::MAX };
         let (first, second) = (draw.symbols(0), draw.symbols(1));
         assert_eq!((first.numbers().len(), second.numbers().len()), (100, 100));
         assert!(first.numbers().is_sorted_by(|a, b| a < b) && first.numbers()[99] < 20_000);
         assert_eq!(first, draw.symbols(0));
         assert_ne!(first, second);
         assert_ne!(first, Draw { seed: 8, ..draw }.symbols(0));
-        let all = Draw { each: 5, of: 5, seed: 1 }.symbols(3);
+        let three = Draw { cohorts: 3, ..draw };
+        assert_eq!(three.symbols(4), three.symbols(1));
+        assert_ne!(three.symbols(2), three.symbols(1));
+        let all = Draw { each: 5, of: 5, seed: 1, cohorts: u64::MAX }.symbols(3);
         assert_eq!(all.numbers(), [0, 1, 2, 3, 4]);
     }
 
     /// Method: over many connections, each symbol is drawn about as often as it should be.
     #[test]
     fn draws_are_even() {
-        let draw = Draw { each: 10, of: 50, seed: 1 };
+        let draw = Draw { each: 10, of: 50, seed: 1, cohorts: u64::MAX };
         let mut counts = [0; 50];
         for connection in 0..5000 {
             draw.symbols(connection).numbers().iter().for_each(|n| counts[*n as usize] += 1);
@@ -142,7 +148,7 @@ mod tests {
     #[test]
     fn a_symbol_is_found_where_it_stands_and_nowhere_else() {
         for (each, of) in [(1, 1), (1, 1000), (3, 7), (100, 20_000), (99, 100)] {
-            let own = Draw { each, of, seed: 3 }.symbols(11);
+            let own = Draw { each, of, seed: 3, cohorts: u64::MAX }.symbols(11);
             for symbol in 0..of + 2 {
                 let expected = own.numbers().iter().position(|n| *n == symbol);
                 assert_eq!(own.place(symbol), expected, "{symbol} of {:?}", own.numbers());

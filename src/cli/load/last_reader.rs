@@ -161,7 +161,7 @@ mod tests {
     fn readers_with_symbols_of_their_own_are_counted_by_symbol() {
         let interest = Interest::of(3, ChannelSet::of(Channel::Quotes));
         let mut last = LastReader::new(3, true);
-        let own = Draw { each: 2, of: 3, seed: 1 }.symbols(0);
+        let own = Draw { each: 2, of: 3, seed: 1, cohorts: u64::MAX }.symbols(0);
         last.count(Some(&own), true);
         let (asked, other) = (own.numbers()[0], (0..3).find(|n| own.place(*n).is_none()));
         let other = other.expect("two of three were drawn");

@@ -191,7 +191,7 @@ fn a_bare_sequence_may_begin_anywhere_and_has_no_hole() {
 
 #[test]
 fn a_connection_with_symbols_of_its_own_gets_no_others() {
-    let draw = Draw { each: 1, of: 2, seed: 1 };
+    let draw = Draw { each: 1, of: 2, seed: 1, cohorts: u64::MAX };
     let own = draw.symbols(0);
     let mut ledger = ledger(Some(&["A", "B"]));
     let mut check = StreamCheck::new(Some(own.clone()));
