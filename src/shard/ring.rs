@@ -54,9 +54,10 @@ pub struct SendNow {
 
 /// The ring. It stays on the thread that made it (`SINGLE_ISSUER`).
 ///
-/// Arm with `accept` and `receive`, then in each turn `collect` until it says that no more waits;
-/// only then may the thread sleep on the eventfd, which rings with the next completion. A
-/// descriptor is closed only after all its operations have had their last completion.
+/// Arm with `accept` and `receive`, then in each turn `collect`. Before the thread sleeps on the
+/// eventfd: `arm_bell`, and a `collect` that says that nothing waits; the bell rings with the next
+/// completion then. A descriptor is closed only after all its operations have had their last
+/// completion.
 pub struct SocketRing {
     // Declared before what its operations point to, so that it is closed before that is freed.
     ring: IoUring,
@@ -69,13 +70,12 @@ pub struct SocketRing {
     deadline: Box<Timespec>,
     /// The earliest deadline that is armed, in ns of `CLOCK_MONOTONIC`.
     armed_ns: Option<u64>,
-    eventfd: RawFd,
 }
 
 impl SocketRing {
     /// Makes the ring on this thread, and has it signal `eventfd`, which must outlive it.
     pub fn new(settings: RingSettings, eventfd: RawFd) -> Result<SocketRing, RingError> {
-        let ring: IoUring = IoUring::builder()
+        let mut ring: IoUring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
             // Says without a system call whether deferred work waits. Also, the kernel (6.13 on)
@@ -94,6 +94,7 @@ impl SocketRing {
         ring.submitter()
             .register_eventfd(eventfd)
             .map_err(|e| probe::explain("registering an eventfd", &e))?;
+        ring.completion().disable_eventfd();
         Ok(SocketRing {
             ring,
             buffers,
@@ -101,7 +102,6 @@ impl SocketRing {
             kept: VecDeque::new(),
             deadline: Box::new(Timespec::new()),
             armed_ns: None,
-            eventfd,
         })
     }
 
@@ -161,15 +161,21 @@ impl SocketRing {
             let key = Operation::SendNow.key(Token { slot: index as u32, generation: 0 });
             self.push(entry, key);
         }
-        // Else each chunk would wake the shard, when it sleeps next, to find nothing.
-        self.ring.completion().disable_eventfd();
         self.complete_all(results);
+    }
+
+    /// Has the eventfd ring with the next completion. To be called before the last `collect`.
+    pub fn arm_bell(&mut self) {
         self.ring.completion().enable_eventfd();
-        // Pairs with the kernel, which queues work first and looks at the switch then.
+        // Pairs with the kernel, which queues work first and looks at the switch then: either it
+        // rings, or the caller's `collect` sees the work.
         fence(Ordering::SeqCst);
-        if self.any_waits() {
-            self.ring_bell();
-        }
+    }
+
+    /// The thread is awake and looks at its completions anyway: rings would only wake it, when it
+    /// sleeps next, to find nothing.
+    pub fn silence_bell(&mut self) {
+        self.ring.completion().disable_eventfd();
     }
 
     /// Arms a deadline, in ns of `CLOCK_MONOTONIC`. Only the earliest one stays armed, so after a
@@ -295,19 +301,6 @@ impl SocketRing {
             missing -= self.take_results(results);
         }
         panic!("the kernel has no memory for requests");
-    }
-
-    /// Wakes the shard, or keeps it from sleeping, for completions that rang no bell.
-    fn ring_bell(&self) {
-        let one = 1u64.to_ne_bytes();
-        // SAFETY: eight valid bytes, as eventfd(2) wants. To fail, or to block, it takes a counter
-        // of 2^64 - 2.
-        unsafe { libc::write(self.eventfd, one.as_ptr().cast(), one.len()) };
-    }
-
-    /// Whether `collect` would find anything.
-    fn any_waits(&mut self) -> bool {
-        self.any_came() || self.kernel_waits()
     }
 
     /// Notes the results of `send_now` and keeps the rest; says how many it noted.

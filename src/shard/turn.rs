@@ -135,6 +135,7 @@ impl Shard {
     /// One turn; says whether there is more to do at once.
     pub fn turn(&mut self) -> bool {
         let now = clock::now();
+        self.ring.silence_bell();
         self.overload.begin(now);
         self.counters.enter(Step::Completions);
         let mut busy = self.complete(now);
@@ -184,7 +185,7 @@ impl Shard {
         ticks || !self.mailbox.is_empty() || self.doors.waiting() > 0
     }
 
-    /// Arms the ring for the next deadline and submits; says whether completions wait already.
+    /// Arms the ring for the next deadline and its bell, and submits; says whether completions wait already.
     pub fn prepare_sleep(&mut self) -> bool {
         let admission = [self.acceptor.next_ms(), self.lane.next_ms()];
         let others = [self.drained_at_ms, self.parting.until_ms, self.holding_until_ms];
@@ -193,6 +194,7 @@ impl Shard {
         if let Some(at_ms) = next {
             self.ring.timeout_at(at_ms * 1_000_000);
         }
+        self.ring.arm_bell();
         let ready = self.ring.collect(0, &mut self.completions);
         if !ready && !self.has_mail() {
             self.overload.sleeps(next);

@@ -23,7 +23,9 @@ impl Rig {
         let listener = listen(any, 1, &SocketOptions::default()).expect("listens").remove(0);
         let bound = socket2::SockRef::from(&listener).local_addr().expect("bound");
         let address = bound.as_socket().expect("an internet address");
-        let ring = SocketRing::new(settings, bell.as_raw_fd()).expect("this kernel has io_uring");
+        let bell_fd = bell.as_raw_fd();
+        let mut ring = SocketRing::new(settings, bell_fd).expect("this kernel has io_uring");
+        ring.arm_bell();
         Rig { ring, bell, listener, address }
     }
 
