@@ -92,7 +92,7 @@ pub const SESSION_SYMBOLS_MAX: usize = 20_000;
 /// Symbols that one `since` may name.
 pub const SINCE_SYMBOLS_MAX: usize = 1_000;
 
-/// Capacity of one shard's inlet, in ticks (64 bytes each): 4 MiB.
+/// Capacity of one shard's inlet, in ticks (64 bytes each, and 8 of the queue): 4.5 MiB.
 pub const INLET_TICKS: usize = 65_536;
 
 /// The tape's length where `--tape-ticks` is left out, and the most it may be.

@@ -1,6 +1,6 @@
 //! The record that crosses from the feed thread to the shards.
 //!
-//! A [`Tick`] is one cache line and `Copy`: a queue of them has no pointers and no reference
+//! A [`Tick`] is as large as a cache line and `Copy`: a queue of them has no pointers and no reference
 //! counts, so nothing of one core's memory is kept alive by another. What does not fit 64 bytes
 //! travels in several ticks (bars) or once, as a definition (names).
 
@@ -24,9 +24,10 @@ enum Kind {
     FeedState,
 }
 
-/// One cache line; made by [`Tick::new`] and read by [`Tick::body`].
+/// Made by [`Tick::new`] and read by [`Tick::body`]. Not aligned to a cache line: with a queue's
+/// stamp or a tape's numbers beside it, it would take two.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub struct Tick {
     kind: Kind,
     /// Price scale in the low four bits, size scale in the high four.
@@ -40,7 +41,7 @@ pub struct Tick {
     words: [i64; 4],
 }
 
-const _: () = assert!(size_of::<Tick>() == 64, "a tick is one cache line");
+const _: () = assert!(size_of::<Tick>() == 64, "a tick is as large as a cache line");
 const _: () = assert!(size_of::<[i64; 4]>() == NAME_BYTES_MAX, "a name fills a tick's payload");
 
 impl Tick {

@@ -102,7 +102,7 @@ impl Budget {
 
 /// Bytes that one shard needs whoever connects.
 pub fn shard_bytes(settings: &Settings) -> usize {
-    let inlet = INLET_TICKS * size_of::<Tick>();
+    let inlet = INLET_TICKS * (size_of::<Tick>() + size_of::<usize>());
     let tape = settings.hub.tape_ticks * TAPE_ENTRY_BYTES;
     let recent = RECENT_TICKS_MAX * (size_of::<Tick>() + 8);
     let buffers = usize::from(RECEIVE_BUFFERS) * RECEIVE_BUFFER_BYTES as usize;

@@ -30,8 +30,9 @@ impl BufferId {
     }
 }
 
-/// The memory of ring and buffers: one anonymous mapping, so that what was never used costs
-/// nothing and the ring begins on a page, as the kernel wants it.
+/// The memory of ring and buffers: one anonymous mapping, so that the ring begins on a page, as the
+/// kernel wants it. The kernel uses the buffers in turn, so that all of it is soon resident
+/// whatever the load: it is taken at the start, and no turn meets its page faults.
 pub(super) struct Buffers {
     memory: NonNull<u8>,
     mapped_bytes: usize,
@@ -52,8 +53,8 @@ impl Buffers {
         }
         let offset = (count as usize * size_of::<BufRingEntry>()).next_multiple_of(4096);
         let mapped_bytes = offset + count as usize * buffer_bytes as usize;
-        let (access, kind) =
-            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
         // SAFETY: a new anonymous mapping overlaps nothing, and its length is not zero.
         let memory = unsafe { libc::mmap(std::ptr::null_mut(), mapped_bytes, access, kind, -1, 0) };
         if memory == libc::MAP_FAILED {
