@@ -4,53 +4,51 @@ use crossbeam::utils::CachePadded;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 
-/// An eventfd and the flag that says whether its shard sleeps.
+/// Two eventfds, and the flag that says by which of them its shard is to be woken, if at all.
 ///
 /// The shard, before it sleeps: [`Bell::fall_asleep`], then look at its queues once more, then
-/// await the descriptor; when it is awake: [`Bell::wake_up`]. Who gives it work: push, then
+/// await [`Bell::fd`]; when it is awake: [`Bell::wake_up`]. Before a nap in its own ring, which
+/// looks at [`Bell::nap_fd`]: [`Bell::doze`] in its place. Who gives it work: push, then
 /// [`Bell::ring`]. Each side writes, fences and only then reads what the other wrote, so at
 /// least one of them sees the other's write: a wake-up cannot be lost. A ring too many can
 /// happen, and does no harm.
 #[derive(Debug)]
 pub struct Bell {
-    /// On a line of its own: the feed reads it after each batch, and nothing else may evict it.
-    asleep: CachePadded<AtomicBool>,
+    /// [`AWAKE`], [`NAPS`] or [`SLEEPS`]. On a line of its own: the feed reads it after each batch,
+    /// and nothing else may evict it.
+    state: CachePadded<AtomicU8>,
     eventfd: File,
+    nap: File,
 }
+
+const AWAKE: u8 = 0;
+const NAPS: u8 = 1;
+const SLEEPS: u8 = 2;
 
 impl Bell {
     /// Errors: no descriptor is left (EMFILE, ENFILE), or no memory.
     pub fn new() -> io::Result<Bell> {
-        // Without EFD_NONBLOCK: io_uring would end a read of a silent non-blocking descriptor
-        // with EAGAIN at once, where the shard's read must wait. A write blocks only where 2^64-2
-        // rings were never read.
-        // SAFETY: eventfd(2) takes no pointers; its result is checked before use.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `fd` is open, was made here, and is owned by nothing else.
-        let eventfd = unsafe { File::from_raw_fd(fd) };
-        Ok(Bell { asleep: CachePadded::new(AtomicBool::new(false)), eventfd })
+        let (eventfd, nap) = (eventfd()?, eventfd()?);
+        Ok(Bell { state: CachePadded::new(AtomicU8::new(AWAKE)), eventfd, nap })
     }
 
     /// Wakes the shard if it sleeps or is about to. To be called after the work is in its queue.
     pub fn ring(&self) {
-        // Pairs with the fence in `fall_asleep`: either the shard's last look at its queues sees
-        // what was pushed before this, or the load below sees that it falls asleep.
+        // Pairs with the fence in `rest`: either the shard's last look at its queues sees what was
+        // pushed before this, or the load below sees that it falls asleep.
         fence(Ordering::SeqCst);
         // The load keeps the line shared while the shard is awake; the swap elects one ringer.
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
-            self.ring_always();
+        if self.state.load(Ordering::Relaxed) == AWAKE {
+            return;
         }
-    }
-
-    /// Signals the descriptor whether or not the shard sleeps: for messages outside its queues.
-    pub fn ring_always(&self) {
-        (&self.eventfd)
-            .write_all(&1_u64.to_ne_bytes())
+        let mut bell = match self.state.swap(AWAKE, Ordering::AcqRel) {
+            AWAKE => return,
+            NAPS => &self.nap,
+            _ => &self.eventfd,
+        };
+        bell.write_all(&1_u64.to_ne_bytes())
             .expect("eventfd(2): 8 bytes are taken by a descriptor that is open, and this is");
     }
 
@@ -59,16 +57,43 @@ impl Bell {
         self.eventfd.as_raw_fd()
     }
 
+    /// For a nap: to be polled, never read. Valid as long as the bell is.
+    pub fn nap_fd(&self) -> RawFd {
+        self.nap.as_raw_fd()
+    }
+
     /// The shard says that it will sleep. It must look at its queues once more after this.
     pub fn fall_asleep(&self) {
-        self.asleep.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        self.rest(SLEEPS);
+    }
+
+    /// The shard says that it will nap. It must look at its queues once more after this.
+    pub fn doze(&self) {
+        self.rest(NAPS);
     }
 
     /// The shard is awake: pushes need no ring until it falls asleep again.
     pub fn wake_up(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
+        self.state.store(AWAKE, Ordering::Relaxed);
     }
+
+    fn rest(&self, state: u8) {
+        self.state.store(state, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+}
+
+fn eventfd() -> io::Result<File> {
+    // Without EFD_NONBLOCK: io_uring would end a read of a silent non-blocking descriptor with
+    // EAGAIN at once, where the shard's read must wait. A write blocks only where 2^64-2 rings
+    // were never read.
+    // SAFETY: eventfd(2) takes no pointers; its result is checked before use.
+    let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` is open, was made here, and is owned by nothing else.
+    Ok(unsafe { File::from_raw_fd(fd) })
 }
 
 #[cfg(test)]
@@ -83,9 +108,9 @@ mod tests {
         Tick::new(TickBody::FeedState { feed: Feed(0), state: FeedState::Ok, last_ns: number })
     }
 
-    /// Whether a read of the descriptor would not block, by a poll(2) that does not wait.
-    fn has_rung(bell: &Bell) -> bool {
-        let mut poll = libc::pollfd { fd: bell.fd(), events: libc::POLLIN, revents: 0 };
+    /// Whether a read of a descriptor would not block, by a poll(2) that does not wait.
+    fn has_rung(fd: RawFd) -> bool {
+        let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         // SAFETY: one pollfd that lives across the call, and the count says one.
         unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
     }
@@ -94,15 +119,16 @@ mod tests {
     fn rings_only_who_sleeps() {
         let bell = Bell::new().expect("a descriptor");
         bell.ring();
-        assert!(!has_rung(&bell));
+        assert!(!has_rung(bell.fd()));
         bell.fall_asleep();
         bell.ring();
-        assert!(has_rung(&bell));
+        assert!(has_rung(bell.fd()));
         (&bell.eventfd).read_exact(&mut [0; 8]).expect("it rang");
         bell.ring();
-        assert!(!has_rung(&bell), "one ring a sleep");
-        bell.ring_always();
-        assert!(has_rung(&bell));
+        assert!(!has_rung(bell.fd()), "one ring a sleep");
+        bell.doze();
+        bell.ring();
+        assert!(has_rung(bell.nap_fd()) && !has_rung(bell.fd()));
     }
 
     /// Method: two threads play feed and shard as fast as they can; the shard sleeps by a blocking

@@ -141,6 +141,8 @@ pub(super) enum Operation {
     Silent = 6,
     AcceptOne = 7,
     ReceiveRefused = 8,
+    /// The bell of a nap has rung.
+    NapBell = 9,
 }
 
 impl Operation {
@@ -166,6 +168,7 @@ impl Operation {
             6 => Operation::Silent,
             7 => Operation::AcceptOne,
             8 => Operation::ReceiveRefused,
+            9 => Operation::NapBell,
             _ => unreachable!("the kernel returns user data as this file made it"),
         };
         let generation = (key >> 32) as u32 & Token::GENERATION_MAX;

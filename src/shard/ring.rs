@@ -70,6 +70,8 @@ pub struct SocketRing {
     deadline: Box<Timespec>,
     /// The earliest deadline that is armed, in ns of `CLOCK_MONOTONIC`.
     armed_ns: Option<u64>,
+    /// The bell of a nap is looked at, once for all naps.
+    bell_is_polled: bool,
 }
 
 impl SocketRing {
@@ -102,6 +104,7 @@ impl SocketRing {
             kept: VecDeque::new(),
             deadline: Box::new(Timespec::new()),
             armed_ns: None,
+            bell_is_polled: false,
         })
     }
 
@@ -337,6 +340,10 @@ impl SocketRing {
                 Some(Completion::Timeout)
             }
             Operation::Silent => None,
+            Operation::NapBell => {
+                self.bell_is_polled = cqueue::more(entry.flags());
+                None
+            }
             Operation::SendNow => unreachable!("send_now takes all its results itself"),
         }
     }
@@ -367,6 +374,7 @@ impl Drop for SocketRing {
 }
 
 mod deferred;
+mod nap;
 mod single;
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,11 @@ impl Survivor {
         self.guarded(Shard::prepare_sleep)
     }
 
+    /// See [`Shard::nap`].
+    pub fn nap(&mut self) -> bool {
+        self.guarded(Shard::nap)
+    }
+
     pub fn has_mail(&self) -> bool {
         self.shard.as_ref().is_some_and(Shard::has_mail)
     }

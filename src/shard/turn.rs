@@ -24,6 +24,7 @@ use std::sync::Arc;
 mod boundary;
 mod intake;
 mod renewal;
+mod rest;
 
 /// Completions dispatched at a stretch: at some 2 us each, a millisecond.
 const COMPLETIONS_MAX: usize = 512;
@@ -183,23 +184,6 @@ impl Shard {
     pub fn has_mail(&self) -> bool {
         let ticks = self.holding_until_ms.is_none() && !self.inlet.is_empty();
         ticks || !self.mailbox.is_empty() || self.doors.waiting() > 0
-    }
-
-    /// Arms the ring for the next deadline and its bell, and submits; says whether completions wait already.
-    pub fn prepare_sleep(&mut self) -> bool {
-        let admission = [self.acceptor.next_ms(), self.lane.next_ms()];
-        let others = [self.drained_at_ms, self.parting.until_ms, self.holding_until_ms];
-        let others = others.into_iter().chain(admission).flatten();
-        let next = self.hub.next_ms().into_iter().chain(others).min();
-        if let Some(at_ms) = next {
-            self.ring.timeout_at(at_ms * 1_000_000);
-        }
-        self.ring.arm_bell();
-        let ready = self.ring.collect(0, &mut self.completions);
-        if !ready && !self.has_mail() {
-            self.overload.sleeps(next);
-        }
-        ready
     }
 
     /// After a drain: every session is gone, or the time is over.

@@ -148,7 +148,20 @@ impl ShardHandle {
     }
 }
 
-/// The loop: turns while there is work, then one read of the eventfd. The read is always awaited
+/// Waits a moment in the shard's own ring; says whether there may be work.
+fn nap(shard: &mut Survivor, inlet: &Inlet, counters: &ShardCounters) -> bool {
+    inlet.bell().doze();
+    let came = shard.has_mail() || {
+        counters.enter(Step::Sleeping);
+        let came = shard.nap();
+        counters.enter(Step::Awake);
+        came
+    };
+    inlet.bell().wake_up();
+    came || shard.has_mail()
+}
+
+/// The loop: turns while there is work, then a nap, then one read of the eventfd. The read is always awaited
 /// to its end; one that was dropped would eat the next ring.
 async fn run(shard: &mut Survivor, inlet: &Inlet, counters: &ShardCounters) {
     // SAFETY: the bell's descriptor is open as long as `inlet`, which outlives this call.
@@ -157,7 +170,7 @@ async fn run(shard: &mut Survivor, inlet: &Inlet, counters: &ShardCounters) {
     // SAFETY: the descriptor is open and owned by nothing else; the file closes it.
     let bell = unsafe { BufferedFile::from_raw_fd(own.into_raw_fd()) };
     while !shard.is_done() {
-        if shard.turn() {
+        if shard.turn() || nap(shard, inlet, counters) {
             glommio::yield_if_needed().await;
             continue;
         }
