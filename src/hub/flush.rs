@@ -40,8 +40,10 @@ pub(super) struct Flush {
     /// rate are flushed.
     settles: Option<u64>,
     flushed_at_ms: u64,
-    /// Ingest time of the oldest tick that was put into a frame since somebody asked.
+    /// Ingest time of the oldest tick that all members of a cohort were sent since somebody asked.
     sent_ns: Option<i64>,
+    /// This flush has had such a cohort.
+    is_timed: bool,
     /// The book's place when clocks were last armed: without a new tick there is nothing to arm.
     armed: (u64, u64),
     /// When each armed cohort with a rate is due.
@@ -61,6 +63,8 @@ struct Active {
     frames: Frames,
     /// `frames.taken` are bits of a cohort with a rate, not ticks.
     merged: bool,
+    /// Ingest time of the first tick of its window.
+    oldest_ns: Option<i64>,
     /// Arrival number and tape position that its members had before this flush, and have after it.
     before: (u64, u64),
     after: (u64, u64),
@@ -114,8 +118,8 @@ impl Flush {
 }
 
 impl Hub {
-    /// Ingest time, in ns since the Unix epoch, of the oldest tick that went out since this was
-    /// last asked.
+    /// Ingest time, in ns since the Unix epoch, of the oldest tick that has gone out to all of a
+    /// cohort since this was last asked.
     pub fn take_sent_ns(&mut self) -> Option<i64> {
         self.flush.sent_ns.take()
     }
@@ -237,9 +241,7 @@ impl Hub {
             self.cohorts.take_window(id, &mut active.frames.taken);
             let cohort = self.cohorts.at(id).expect("just seen");
             if let (Some(first), false) = (active.frames.taken.first(), cohort.in_step.is_empty()) {
-                let ingest_ns = self.book.recent_at(*first).tick.ingest_ns();
-                let oldest = self.flush.sent_ns.map_or(ingest_ns, |ns| ns.min(ingest_ns));
-                self.flush.sent_ns = Some(oldest);
+                active.oldest_ns = Some(self.book.recent_at(*first).tick.ingest_ns());
                 active.frames.encode_window(&self.book, lines, cohort, after.1, out);
             }
         }
@@ -286,6 +288,11 @@ impl Hub {
     /// The cohorts of the last batch are served, but for the first `unfinished`.
     fn retire(&mut self, unfinished: usize) {
         for mut active in self.flush.active.drain(unfinished..) {
+            if let Some(oldest_ns) = active.oldest_ns.take() {
+                self.flush.sent_ns =
+                    self.flush.sent_ns.map(|ns| ns.min(oldest_ns)).or(Some(oldest_ns));
+                self.flush.is_timed = true;
+            }
             if !active.merged && active.frames.taken.capacity() <= WINDOW_KEPT_MAX {
                 active.frames.taken.clear();
                 self.cohorts.return_window(active.cohort, mem::take(&mut active.frames.taken));
@@ -314,6 +321,11 @@ impl Hub {
     fn end_flush(&mut self) {
         self.flush.running = false;
         if let Some(arrivals) = self.flush.settles.take() {
+            // Where nobody keeps up, ticks are late all the same.
+            if !mem::take(&mut self.flush.is_timed) {
+                let oldest = self.book.recent().first().map(|recent| recent.tick.ingest_ns());
+                self.flush.sent_ns = self.flush.sent_ns.or(oldest);
+            }
             let settled = self.book.settle(arrivals);
             self.lines.iter_mut().for_each(|lines| lines.settle(settled));
         }

@@ -1,8 +1,8 @@
 //! The record that crosses from the feed thread to the shards.
 //!
-//! A [`Tick`] is as large as a cache line and `Copy`: a queue of them has no pointers and no reference
-//! counts, so nothing of one core's memory is kept alive by another. What does not fit 64 bytes
-//! travels in several ticks (bars) or once, as a definition (names).
+//! A [`Tick`] is as large as a cache line and `Copy`: a queue of them has no pointers and no
+//! reference counts, so nothing of one core's memory is kept alive by another. What does not fit
+//! 64 bytes travels in several ticks (bars) or once, as a definition (names).
 
 use super::body::{BarPrices, BarTotals, Feed, Head, Quote, SymbolId, TickBody, Trade};
 use super::{Channel, FeedState, Name, Symbol};

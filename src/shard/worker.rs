@@ -161,8 +161,8 @@ fn nap(shard: &mut Survivor, inlet: &Inlet, counters: &ShardCounters) -> bool {
     came || shard.has_mail()
 }
 
-/// The loop: turns while there is work, then a nap, then one read of the eventfd. The read is always awaited
-/// to its end; one that was dropped would eat the next ring.
+/// The loop: turns while there is work, then a nap, then one read of the eventfd. The read is
+/// always awaited to its end; one that was dropped would eat the next ring.
 async fn run(shard: &mut Survivor, inlet: &Inlet, counters: &ShardCounters) {
     // SAFETY: the bell's descriptor is open as long as `inlet`, which outlives this call.
     let borrowed = unsafe { BorrowedFd::borrow_raw(inlet.bell().fd()) };

@@ -14,12 +14,12 @@ use tapecast::config::Settings;
 use tapecast::hub::{HubSettings, LagSettings};
 use tapecast::server::Server;
 
-const CLIENTS: usize = 1_000;
+const CLIENTS: usize = 2_500;
 
 /// Above what a busy machine makes of a shard at rest, and far below what the load makes.
 const LAG: LagSettings = LagSettings { refuse_ms: 60, widen_ms: 120 };
 
-/// Method: a thousand clients watch all of a feed of 100,000 ticks a second, several times what one
+/// Method: 2,500 clients watch all of a feed of 100,000 ticks a second, several times what one
 /// core can send to them. The window widens; when nearly all have left it returns. The server runs
 /// in this process, where its gauges can be read.
 #[test]
