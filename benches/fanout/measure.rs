@@ -84,6 +84,9 @@ pub struct Figures {
     /// Clients that came and went in the meantime.
     pub churned: u64,
     pub classes: Classes,
+    /// How long the server's turns took, in its own words.
+    #[serde(default)]
+    pub turns: Option<String>,
 }
 
 impl Figures {
@@ -144,7 +147,10 @@ pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figur
     running.stdin = feed.map(Feed::stop).or(quiet_pipe);
     match running.has_died() {
         Some(words) => Err(RunError::Died(words)),
-        None => Ok(figures),
+        None => {
+            figures.turns = running.stop();
+            Ok(figures)
+        }
     }
 }
 

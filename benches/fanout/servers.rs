@@ -174,6 +174,13 @@ impl Running {
         }
     }
 
+    /// Stops it in order; says how long its turns took, where it tells.
+    pub fn stop(mut self) -> Option<String> {
+        drop(self.stdin.take());
+        drop(self.child);
+        self.log.iter().find_map(|line| Some(line.split_once("shard 0: ")?.1.to_string()))
+    }
+
     /// Whether it ended by itself, and what it said last.
     pub fn has_died(&mut self) -> Option<String> {
         let status = self.child.0.try_wait().ok()??;

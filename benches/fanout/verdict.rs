@@ -117,6 +117,8 @@ impl<'a> Summary<'a> {
             let latest = most(|figures| figures.burst_late_ms_max);
             remarks.push(format!("{late} of {bursts} bursts late, the latest by {latest:.1} ms"));
         }
+        // The last round stands for all.
+        remarks.extend(self.all.last().and_then(|figures| figures.turns.clone()));
         remarks
     }
 

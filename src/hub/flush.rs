@@ -290,9 +290,10 @@ impl Hub {
                 active.frames.taken.clear();
                 self.cohorts.return_window(active.cohort, mem::take(&mut active.frames.taken));
             }
-            active.frames.clear();
-            active.shared.clear();
-            self.flush.spare.push(active);
+            if active.frames.clear() {
+                active.shared.clear();
+                self.flush.spare.push(active);
+            }
         }
         let kept = self.flush.active.last().and_then(|active| active.frames.end());
         self.batch.flush_bytes.truncate(kept.unwrap_or(0));

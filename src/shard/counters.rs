@@ -3,6 +3,7 @@
 use super::gauges::OverloadGauges;
 use super::step::Step;
 use super::tally::Tally;
+use super::turn_times::TurnTimes;
 use crate::hub::{Alerts, Hub, Limited, Refused, Told};
 use crate::session::CloseReason;
 use crossbeam::utils::CachePadded;
@@ -32,6 +33,7 @@ struct Published {
     intake_pauses: AtomicU64,
     opened: AtomicU64,
     overload: OverloadGauges,
+    turn_times: TurnTimes,
     closed: [AtomicU64; CloseReason::ALL.len()],
     half_open: AtomicU64,
     /// Sessions that could begin, as far as the shard's own limits go.
@@ -131,6 +133,10 @@ impl ShardCounters {
     pub fn progress(&self) -> (u64, Step) {
         let step = Step::from_number(self.line.step.load(Ordering::Relaxed));
         (self.line.turns.load(Ordering::Relaxed), step)
+    }
+
+    pub fn turn_times(&self) -> &TurnTimes {
+        &self.line.turn_times
     }
 
     pub fn sessions(&self) -> u64 {

@@ -26,6 +26,7 @@ mod step;
 mod survivor;
 mod tally;
 mod turn;
+mod turn_times;
 mod worker;
 
 pub use buffers::BufferId;

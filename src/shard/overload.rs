@@ -70,8 +70,9 @@ impl Overload {
         };
     }
 
-    /// A turn has ended: the hub is told what was measured, and the log what it did.
-    pub fn end(&mut self, hub: &mut Hub, connections: &Connections) {
+    /// A turn has ended: the hub is told what was measured, and the log what it did. Gives how long
+    /// it took, in us.
+    pub fn end(&mut self, hub: &mut Hub, connections: &Connections) -> u64 {
         let busy_ns = clock::monotonic_ns() - self.began_ns;
         let busy_us = busy_ns / 1_000;
         self.rest = Rest::None { busy_us };
@@ -86,6 +87,7 @@ impl Overload {
             self.look_at_sockets(hub, connections);
         }
         self.tell(hub);
+        busy_us
     }
 
     fn look_at_sockets(&mut self, hub: &mut Hub, connections: &Connections) {

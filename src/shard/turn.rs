@@ -160,7 +160,8 @@ impl Shard {
         self.expire_refusals(now);
         self.keep_accepting(now);
         self.observe_limits(now);
-        self.overload.end(&mut self.hub, &self.connections);
+        let busy_us = self.overload.end(&mut self.hub, &self.connections);
+        self.counters.turn_times().record(busy_us);
         self.counters.publish(&self.hub);
         self.counters.publish_admission(&self.hub, &self.tally, &self.alerts);
         busy || self.has_mail() || self.hub.has_work(now)

@@ -1,4 +1,4 @@
-//! What the server has counted, as the last line of its log.
+//! What the server has counted, as the last lines of its log.
 
 use crate::server::Server;
 use crate::shard::ShardCounters;
@@ -13,6 +13,13 @@ pub fn log(server: &Server) {
     let closed = by_word(shards.iter().flat_map(|counters| counters.closed()));
     let handed_on: u64 = shards.iter().map(|counters| counters.handed().0).sum();
     let handed_in: u64 = shards.iter().map(|counters| counters.handed().1).sum();
+    for (shard, counters) in shards.iter().enumerate() {
+        let (turns, [half_us, most_us, longest_us]) = counters.turn_times().summary();
+        tracing::info!(
+            "shard {shard}: {turns} turns, half of them within {half_us} us, 99 % within {most_us} \
+             us, the longest {longest_us} us"
+        );
+    }
     let failed: u64 = shards.iter().map(|counters| counters.accepts_failed()).sum();
     tracing::info!(
         "stopped. closed:{closed} refused:{refused} told:{told} handed_on={handed_on} \

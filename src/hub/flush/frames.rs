@@ -7,6 +7,9 @@ use crate::hub::lines::{Lines, Span};
 use crate::session::Lag;
 use crate::wire::frame;
 
+/// Updates of a flush whose lists are kept for the next: 12 KB at most, of each cohort in a batch.
+const UPDATES_KEPT_MAX: usize = 1024;
+
 /// Where a frame ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FrameEnd {
@@ -41,11 +44,12 @@ impl Frames {
         self.ends.last().map_or(0, |frame| frame.items)
     }
 
-    /// Makes it that of another cohort; memory that is no more than usual stays.
-    pub fn clear(&mut self) {
+    /// Makes it that of another cohort. False where it holds more memory than is worth keeping.
+    pub fn clear(&mut self) -> bool {
         self.ends.clear();
         self.taken.clear();
         self.spans.clear();
+        self.taken.capacity().max(self.spans.capacity()) <= UPDATES_KEPT_MAX
     }
 
     /// Encodes the window in `taken`, every update of it. `behind` is the tape position after it.
