@@ -49,7 +49,7 @@ fn run(plan: &Plan, core: Option<core_affinity::CoreId>) {
         let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
         let (time, ratio) = (median(&sorted(times)), median(&ratios));
         println!("| {} | {time:.0} | {ratio:.3} | {least:.3} | {most:.3} |", way.name);
-        way.remark.iter().for_each(|remark| println!("| … {} |", remark()));
+        way.remark.iter().for_each(|remark| println!("| … {} | | | | |", remark()));
     }
 }
 
