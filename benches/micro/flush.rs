@@ -8,9 +8,10 @@ use tapecast::market::Tick;
 
 pub fn register(criterion: &mut Criterion) {
     cohorts(criterion);
-    different(criterion);
+    [4_000, 16_000].into_iter().for_each(|clients| different(criterion, clients));
     snapshots(criterion);
     replay(criterion);
+    scattered(criterion);
 }
 
 /// 50 quotes to a cohort: encoded once, sent to each member.
@@ -32,12 +33,12 @@ fn cohorts(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// 4,000 clients, each with another 100 of 20,000 symbols, of which 2,000 have a quote.
-fn different(criterion: &mut Criterion) {
+/// Clients each with another 100 of 20,000 symbols, of which 2,000 have a quote.
+fn different(criterion: &mut Criterion, clients: u32) {
     let mut group = criterion.benchmark_group("flush");
     let mut stage = Stage::new(20_000);
     let mut random = fastrand::Rng::with_seed(1);
-    for _ in 0..4_000 {
+    for _ in 0..clients {
         let own = stage::some_of(20_000, 100, &mut random);
         stage.connect(&stage::query(&own, "quotes"));
     }
@@ -46,8 +47,8 @@ fn different(criterion: &mut Criterion) {
     stage.quotes(&ticked);
     let sends = stage.settle().sends;
     group.throughput(Throughput::Elements(stage.hub.counters().items_out - before));
-    flushes(&mut group, "different/4000", &mut stage, &ticked, sends);
-    group.bench_function("different/4000/marking", |bencher| {
+    flushes(&mut group, &format!("different/{clients}"), &mut stage, &ticked, sends);
+    group.bench_function(format!("different/{clients}/marking"), |bencher| {
         bencher.iter_custom(|count| {
             let prepare = |(stage, ticks): &mut (&mut Stage, Vec<Tick>)| {
                 stage.settle();
@@ -109,6 +110,32 @@ fn replay(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("replay");
     group.throughput(Throughput::Elements(1_000));
     group.bench_function("1000", |bencher| {
+        bencher.iter_custom(|count| {
+            joining(count, &mut stage, stage::resume().as_bytes(), |stage| {
+                assert!(stage.settle().bytes > 1_000 * 80);
+            })
+        });
+    });
+    group.finish();
+}
+
+/// The same where the symbol's trades lie far apart on a long tape: each on a page of its own.
+fn scattered(criterion: &mut Criterion) {
+    // In the small mode a page each would take seconds.
+    let symbols = if std::env::args().any(|argument| argument == "--bench") { 1_000 } else { 2 };
+    let tape_ticks = 1_000 * symbols as usize;
+    let settings = HubSettings { tape_ticks, ..HubSettings::default() };
+    let mut stage = Stage::with(settings, symbols);
+    for _ in 0..1_000 {
+        (0..symbols).for_each(|symbol| {
+            let trade = stage.trade(symbol);
+            stage.hub.tick(&trade);
+        });
+        stage.settle();
+    }
+    let mut group = criterion.benchmark_group("replay");
+    group.throughput(Throughput::Elements(1_000));
+    group.bench_function("1000-scattered", |bencher| {
         bencher.iter_custom(|count| {
             joining(count, &mut stage, stage::resume().as_bytes(), |stage| {
                 assert!(stage.settle().bytes > 1_000 * 80);
