@@ -21,8 +21,7 @@ const LAG: LagSettings = LagSettings { refuse_ms: 25, widen_ms: 50 };
 
 /// Method: 1,500 clients watch all of a feed of 100,000 ticks a second, several times what one
 /// core can send to them. The window widens, mostly by one step, which helps; when nearly all have
-/// left it returns. The server runs
-/// in this process, where its gauges can be read.
+/// left it returns. The server runs in this process, where its gauges can be read.
 #[test]
 fn a_late_shard_refuses_then_widens_and_returns() {
     let _alone = alone();
