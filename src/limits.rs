@@ -40,6 +40,12 @@ pub const UPGRADE_BYTES_MAX: usize = 16 * 1024;
 /// Headers of an upgrade request.
 pub const UPGRADE_HEADERS_MAX: usize = 64;
 
+/// Queries of upgrades, and what they led to, that a shard keeps for the next who asks the same,
+/// and how long one may be. A thousand symbols in three channels are 120 KB when they are read, so
+/// all together are at most 2 MB; beyond that the one asked for longest ago is forgotten.
+pub const QUERIES_KEPT_MAX: usize = 16;
+pub const QUERY_KEPT_BYTES_MAX: usize = 2048;
+
 /// One command from a client, in bytes, over all its fragments (close code 1009 above it).
 /// Three lists of 10,000 symbols of ordinary length fit.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;

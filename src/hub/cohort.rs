@@ -179,11 +179,11 @@ impl Cohorts {
 
     /// Gives a cohort memory for its next window, where it has none.
     pub fn return_window(&mut self, id: u32, empty: Vec<u32>) {
-        let Some(cohort) = self.at_mut(id).filter(|c| c.merged.is_none()) else { return };
-        if cohort.window.capacity() == 0 {
+        let cohort = self.cohorts.get_mut(id as usize).and_then(Option::as_mut);
+        let without = |c: &&mut Cohort| c.merged.is_none() && c.window.capacity() == 0;
+        if let Some(cohort) = cohort.filter(without) {
+            self.bytes += window_bytes(&empty);
             cohort.window = empty;
-            self.bytes +=
-                window_bytes(&self.cohorts[id as usize].as_ref().expect("just seen").window);
         }
     }
 

@@ -11,13 +11,12 @@ use super::cohort::{APART, Cohort, CohortKey};
 use super::commands::set_options;
 use super::interest::Interest;
 use super::lines::Lines;
+use crate::limits::QUERIES_KEPT_MAX;
+use crate::market::ChannelSet;
 use crate::session::{Lag, Now, Place};
 use crate::wire::{Format, UrlOptions};
 use std::ops::Range;
 use std::rc::Rc;
-
-/// How many ways to join are kept: as many as queries are.
-const JOINS_KEPT_MAX: usize = 16;
 
 /// What an URL led to.
 #[derive(Debug)]
@@ -38,18 +37,21 @@ pub(super) struct Joins(Vec<Join>);
 /// The newest quotes and bars of a cohort's interest, as one frame.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Nothing has come since this arrival number; looked at anew at each use.
+    /// The arrival number of its moment.
     mark: u64,
     items: u64,
     pub(super) frame: Vec<u8>,
 }
 
 impl Snapshot {
-    fn is_current(&self, book: &Book, interest: &Interest) -> bool {
-        let unchanged = |(symbol, channels): (u32, crate::market::ChannelSet)| {
+    /// Whether it is what a session is owed that joined at this arrival number.
+    fn serves(&self, book: &Book, interest: &Interest, joined: u64) -> bool {
+        let unchanged = |(symbol, channels): (u32, ChannelSet)| {
             channels.iter().all(|channel| book.latest.arrival(symbol, channel) <= self.mark)
         };
-        self.mark == book.arrivals() || interest.entries(book.symbols.len()).all(unchanged)
+        let mut entries = interest.entries(book.symbols.len());
+        (self.mark == book.arrivals() || entries.all(unchanged))
+            && !has_firsts(book, interest, joined)
     }
 }
 
@@ -65,13 +67,17 @@ impl Joins {
 impl Hub {
     /// Notes what the first subscription of a session came to.
     pub(super) fn note_join(&mut self, slot: u32, options: &Rc<UrlOptions>, answer: Range<usize>) {
+        // Options that are not kept come by this address only once.
+        if Rc::strong_count(options) == 1 {
+            return;
+        }
         let Some(session) = self.sessions.at_mut(slot) else { return };
         let (format, id) = (session.format, session.cohort);
         let answer = session.personal()[answer].into();
         let Some(cohort) = self.cohorts.at(id) else { return };
         let (options, key) = (options.clone(), cohort.key.clone());
         self.joins.0.retain(|join| !Rc::ptr_eq(&join.options, &options) || join.format != format);
-        self.joins.0.truncate(JOINS_KEPT_MAX - 1);
+        self.joins.0.truncate(QUERIES_KEPT_MAX - 1);
         self.joins.0.insert(0, Join { options, format, cohort: id, key, answer });
     }
 
@@ -105,8 +111,8 @@ impl Hub {
     }
 }
 
-/// Appends the snapshot that a new session is owed, where that is one frame; else marks what it
-/// is owed. Gives its items, and the snapshot where it was made.
+/// Appends the snapshot that a new session is owed, or its first frame, and marks the rest. Gives
+/// its items, and the snapshot where it was made and others may have it.
 pub(super) fn write_snapshot(
     book: &Book,
     lines: &mut Lines,
@@ -115,33 +121,48 @@ pub(super) fn write_snapshot(
     out: &mut Vec<u8>,
 ) -> (u64, Option<Snapshot>) {
     let (interest, encoding) = (&cohort.key.interest, cohort.key.format.encoding);
-    if let Some(snapshot) = cohort.snapshot.as_ref().filter(|s| s.is_current(book, interest)) {
+    let cursor = lag.cursor;
+    if let Some(snapshot) = cohort.snapshot.as_ref().filter(|s| s.serves(book, interest, lag.mark))
+    {
         out.extend_from_slice(&snapshot.frame);
-        lag.mark = book.arrivals();
+        *lag = Lag::at(book.arrivals(), cursor);
         return (snapshot.items, None);
     }
-    let mut owed = Lag::at(book.arrivals(), book.tape.head());
-    owe_all(book, interest, &mut owed);
-    let mut frame = Vec::new();
-    let composed = compose(book, lines, interest, encoding, &mut owed, &mut Vec::new(), &mut frame);
-    if !composed.done {
-        owe_all(book, interest, lag);
-        return (0, None);
-    }
-    out.extend_from_slice(&frame);
-    lag.mark = book.arrivals();
-    (composed.items, Some(Snapshot { mark: lag.mark, items: composed.items, frame }))
+    let is_whole = !has_firsts(book, interest, lag.mark);
+    // Its trades begin where it joined; here they would be in the way.
+    lag.cursor = book.tape.head();
+    owe_all(book, interest, lag);
+    let start = out.len();
+    let composed = compose(book, lines, interest, encoding, lag, &mut Vec::new(), out);
+    lag.cursor = cursor;
+    let made = (composed.done && is_whole).then(|| Snapshot {
+        mark: lag.mark,
+        items: composed.items,
+        frame: out[start..].to_vec(),
+    });
+    (composed.items, made)
 }
 
-/// Marks every quote and bar that there is, as never had.
+/// Marks every quote and bar that there is; what was there when the session joined, as a snapshot.
 pub(super) fn owe_all(book: &Book, interest: &Interest, lag: &mut Lag) {
-    lag.mark = book.arrivals();
+    let joined = std::mem::replace(&mut lag.mark, book.arrivals());
     lag.owes_snapshot = false;
     for (symbol, channels) in interest.entries(book.symbols.len()) {
         for channel in channels.iter().filter(|c| book.latest.seq(symbol, *c) > 0) {
             let bit = interest.bit(symbol, channel).expect("it is an entry");
             lag.pending.set(bit);
-            lag.fresh.set(bit);
+            if book.latest.first_arrival(symbol, channel) <= joined {
+                lag.fresh.set(bit);
+            }
         }
     }
+}
+
+/// Whether there is something whose first quote or bar came after a session had joined: for that
+/// session it is an update, not a part of the snapshot.
+fn has_firsts(book: &Book, interest: &Interest, joined: u64) -> bool {
+    joined < book.arrivals()
+        && interest.entries(book.symbols.len()).any(|(symbol, channels)| {
+            channels.iter().any(|channel| book.latest.first_arrival(symbol, channel) > joined)
+        })
 }

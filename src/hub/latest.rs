@@ -8,6 +8,8 @@ use crate::market::{Channel, Tick};
 #[derive(Debug, Default)]
 pub struct Latest {
     arrivals: Vec<[u64; 2]>,
+    /// Arrival numbers of the first ones.
+    firsts: Vec<[u64; 2]>,
     quotes: Vec<Option<Tick>>,
     bars: Vec<Option<Bar>>,
 }
@@ -22,13 +24,13 @@ pub struct Bar {
 impl Latest {
     pub fn set_quote(&mut self, symbol: u32, tick: Tick, arrival: u64) {
         self.grow(symbol);
-        self.arrivals[symbol as usize][0] = arrival;
+        self.note(symbol, 0, arrival);
         self.quotes[symbol as usize] = Some(tick);
     }
 
     pub fn set_bar(&mut self, symbol: u32, bar: Bar, arrival: u64) {
         self.grow(symbol);
-        self.arrivals[symbol as usize][1] = arrival;
+        self.note(symbol, 1, arrival);
         self.bars[symbol as usize] = Some(bar);
     }
 
@@ -51,6 +53,16 @@ impl Latest {
         }
     }
 
+    /// When the first one arrived; 0 where there is none, and always for trades.
+    pub fn first_arrival(&self, symbol: u32, channel: Channel) -> u64 {
+        let Some(firsts) = self.firsts.get(symbol as usize) else { return 0 };
+        match channel {
+            Channel::Trades => 0,
+            Channel::Quotes => firsts[0],
+            Channel::Bars => firsts[1],
+        }
+    }
+
     /// The newest sequence number; 0 where there is none, and always for trades.
     pub fn seq(&self, symbol: u32, channel: Channel) -> u64 {
         match channel {
@@ -60,10 +72,19 @@ impl Latest {
         }
     }
 
+    fn note(&mut self, symbol: u32, at: usize, arrival: u64) {
+        self.arrivals[symbol as usize][at] = arrival;
+        let first = &mut self.firsts[symbol as usize][at];
+        if *first == 0 {
+            *first = arrival;
+        }
+    }
+
     fn grow(&mut self, symbol: u32) {
         let rows = symbol as usize + 1;
         if rows > self.arrivals.len() {
             self.arrivals.resize(rows, [0; 2]);
+            self.firsts.resize(rows, [0; 2]);
             self.quotes.resize(rows, None);
             self.bars.resize(rows, None);
         }

@@ -64,21 +64,21 @@ impl Hub {
             let key = &cohort.key;
             let lines = &mut self.lines[key.format.index()];
             let (interest, encoding) = (&key.interest, key.format.encoding);
-            let mut made = None;
-            if mem::take(&mut lag.owes_snapshot) {
-                let items;
+            let (mut items, mut made) = (0, None);
+            if lag.owes_snapshot {
                 (items, made) = write_snapshot(&self.book, lines, cohort, lag, out);
-                session.items = session.items.wrapping_add(items);
-                self.counters.items_out += items;
             }
             if self.settings.canary {
                 look_again(&self.book, interest, lag);
                 forget_one(interest, lag);
             }
-            let mut taken = Vec::new();
-            let composed = compose(&self.book, lines, interest, encoding, lag, &mut taken, out);
-            session.items = session.items.wrapping_add(composed.items);
-            self.counters.items_out += composed.items;
+            // A snapshot of several frames goes on when its first is sent.
+            if items == 0 || lag.pending.is_empty() {
+                let taken = &mut Vec::new();
+                items += compose(&self.book, lines, interest, encoding, lag, taken, out).items;
+            }
+            session.items = session.items.wrapping_add(items);
+            self.counters.items_out += items;
             if let Some(snapshot) = made {
                 self.cohorts.keep_snapshot(session.cohort, snapshot);
             }

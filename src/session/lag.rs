@@ -21,7 +21,7 @@ pub struct Lag {
     pub fresh: Bits,
     /// Where the next catch-up frame goes on in `pending`, so that no symbol starves.
     pub next_bit: u32,
-    /// Has nothing yet: owed is all that there is when it is composed for, and since `cursor`.
+    /// It joined at `mark` and has nothing yet: every quote and bar is owed, marked or not.
     pub owes_snapshot: bool,
     /// Waits for its cohort's next flush to come into step.
     pub waiting: bool,

@@ -24,7 +24,7 @@ impl TurnTimes {
     }
 
     /// Each bucket's upper bound in us and its turns; the last one's is the longest turn.
-    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+    fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         let counts = self.buckets.iter().map(|count| count.load(Ordering::Relaxed));
         let longest_us = self.longest_us.load(Ordering::Relaxed);
         counts.enumerate().map(move |(index, count)| match index + 1 == BUCKETS {

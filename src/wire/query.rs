@@ -5,7 +5,9 @@
 use super::interest::clamp_heartbeat_ms;
 use super::refusal::quote;
 use super::{Encoding, Item, Rate, Refusal, Subject, TimeStyle};
-use crate::limits::{HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, SESSION_SYMBOLS_MAX};
+use crate::limits::{
+    HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN, QUERIES_KEPT_MAX, QUERY_KEPT_BYTES_MAX, SESSION_SYMBOLS_MAX,
+};
 use crate::market::{Channel, ChannelSet};
 use std::rc::Rc;
 
@@ -36,11 +38,6 @@ pub struct Queries {
     /// The newest first.
     recent: Vec<(Box<str>, Query)>,
 }
-
-/// How many are kept, and how long one may be. A thousand symbols in three channels are 120 KB
-/// when they are read, so all together are at most 2 MB.
-const QUERIES_KEPT_MAX: usize = 16;
-const QUERY_KEPT_BYTES_MAX: usize = 2048;
 
 impl Queries {
     /// Reads a query, or finds it read. The same text then has the same options, by address.

@@ -71,11 +71,7 @@ impl Pairs {
         let content = world.symbols[symbol].events[channel].get(&seq);
         content.expect("an event that was").check(item, nanos);
         assert_eq!(pair.gap_due, None, "the gap of a resume comes before {item}");
-        // What is the first of all, and came just behind the subscription, may be either.
-        if pair.first != First::Update {
-            let is_first = pair.first == First::Snapshot;
-            assert_eq!(item.get("sn").is_some(), is_first, "snapshot flag {item}");
-        }
+        assert_eq!(item.get("sn").is_some(), pair.first == First::Snapshot, "snapshot flag {item}");
         if channel == TRADES {
             assert_eq!(seq, pair.last + 1, "the next trade, or a gap before it: {item}");
         } else if pair.first == First::Snapshot {

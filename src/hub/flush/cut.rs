@@ -11,8 +11,8 @@ impl Hub {
     /// that was cut, and is behind from the next one on.
     pub(super) fn cut(&mut self, index: usize, sent: usize, now: Now) {
         let slot = self.batch.sends[index].slot;
-        let at = self.flush.active.partition_point(|active| active.sends.end <= index);
-        let active = &mut self.flush.active[at];
+        let of = self.flush.active.partition_point(|active| active.sends.end <= index);
+        let active = &mut self.flush.active[of];
         let sent = active.start + sent;
         let ends = &active.frames.ends;
         let last = ends.last().expect("a flush without frames sends nothing").items;
@@ -25,7 +25,7 @@ impl Hub {
             *shared = Bytes::copy_from_slice(&self.batch.flush_bytes[start..frame.bytes]);
         }
         let rest = shared.slice(sent - start..);
-        let lag = self.owed_after(index, frame);
+        let lag = self.owed_after(of, frame);
         self.counters.frames_cut += 1;
         self.counters.items_out -= last - frame.items;
         self.step_out(slot);
@@ -38,10 +38,9 @@ impl Hub {
         self.account(slot);
     }
 
-    /// What a member is owed that gets nothing of its flush behind `frame`.
-    fn owed_after(&self, index: usize, frame: FrameEnd) -> Lag {
-        let at = self.flush.active.partition_point(|active| active.sends.end <= index);
-        let active = &self.flush.active[at];
+    /// What a member of an active cohort is owed that gets nothing of its flush behind `frame`.
+    fn owed_after(&self, of: usize, frame: FrameEnd) -> Lag {
+        let active = &self.flush.active[of];
         let cohort = self.cohorts.at(active.cohort).expect("its member is here");
         let interest = &cohort.key.interest;
         let mut lag = Lag::at(active.after.0, frame.position);
