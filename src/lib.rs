@@ -26,6 +26,7 @@
 //! * [`panics`]: what a panic said, caught at a boundary and logged from elsewhere.
 //! * [`feed`]: sources of records, the ingest thread that numbers them, the queue to each shard.
 //! * [`shard`]: listener, socket ring, and the turn that drives hub and ring.
+//! * [`web`]: the pages and the browser client, as bytes.
 //! * `control`: signals, and the watchdog over the shards.
 //! * [`server`]: puts it together: threads on cores, start, stop.
 //! * [`cli`]: one file a command.
@@ -83,4 +84,5 @@ pub mod panics;
 pub mod server;
 pub mod session;
 pub mod shard;
+pub mod web;
 pub mod wire;

@@ -69,6 +69,8 @@ const HINT_MAX_MS = 600_000
 const SYMBOLS_PER_MESSAGE = 500
 const SINCE_SYMBOLS_MAX = 1_000
 const PING_MS = 10_000
+/** The clocks are compared so often at once after a connect; the quickest answer counts. */
+const CLOCKS_MAX = 4
 /** After a page comes back into view, an open connection has this long to prove it lives. */
 const PROOF_MS = 2_000
 const RESYNC_MS = 1_000
@@ -297,10 +299,12 @@ export class Tapecast {
       this.#lost(1006, `nothing came for ${muteMs} ms`)
     } else if (this.#state.name === 'live' && muteMs > this.#options.staleMs) {
       this.#tell({ name: 'stale', muteMs })
-    } else if (this.#isOpen && now() - this.#pingedAt > PING_MS) {
+    } else if (this.#isOpen && now() - this.#pingedAt > this.#pingMs) {
       this.#ping()
     }
   }
+
+  get #pingMs () { return this.#clocks.length < CLOCKS_MAX ? 0 : PING_MS }
 
   #ping () {
     this.#pingedAt = now()
@@ -358,7 +362,7 @@ export class Tapecast {
     if (id !== this.#pingId) return
     const [sent, came] = [this.#pingedAt, now()]
     this.#clocks.push({ rttMs: came - sent, offsetMs: millisOf(t) - (sent + came) / 2 })
-    if (this.#clocks.length > 4) this.#clocks.shift()
+    if (this.#clocks.length > CLOCKS_MAX) this.#clocks.shift()
   }
 
   #item (/** @type {Item} */ item) {
