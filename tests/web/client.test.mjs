@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fullJitterMs, hintOf, millisOf, Tapecast } from '../../src/web/tapecast.js'
-import { until, WebSocket } from './harness.mjs'
+import { atEnd, until, WebSocket } from './harness.mjs'
 
 const CONNECTED = { T: 'success', msg: 'connected', v: 1, epoch: 'e1', session: 's1' }
 const quote = (S, sq, more) => ({ T: 'q', S, bp: 1, bs: 1, ap: 2, as: 1, t: TIME, sq, ...more })
@@ -21,13 +21,14 @@ async function fake (script) {
     socket.on('message', text => heard.push(JSON.parse(text)))
     script(say, socket, request)
   })
-  const close = () => { for (const c of server.clients) c.terminate(); server.close() }
-  return { url: `ws://127.0.0.1:${server.address().port}/v1/stream`, heard, server, close }
+  atEnd(() => { for (const client of server.clients) client.terminate(); server.close() })
+  return { url: `ws://127.0.0.1:${server.address().port}/v1/stream`, heard, server }
 }
 
 /** A client of it, with the states that it went through. */
 function client (url, options = {}) {
   const stream = new Tapecast(url, { WebSocket, random: () => 0.01, ...options })
+  atEnd(() => stream.close())
   const states = []
   stream.on('state', state => states.push(state))
   return { stream, states }
@@ -68,7 +69,7 @@ test('times are read in both forms, to the microsecond', () => {
 })
 
 test('it asks in few messages, for what has a callback, and takes it back', async () => {
-  const { url, heard, close } = await fake(say => say(CONNECTED))
+  const { url, heard } = await fake(say => say(CONNECTED))
   const { stream } = client(url)
   const noop = () => {}
   const cancels = []
@@ -85,12 +86,10 @@ test('it asks in few messages, for what has a callback, and takes it back', asyn
   cancels[2]()
   await until('the end of one', () => asked('unsubscribe').length === 1)
   assert.deepEqual(asked('unsubscribe')[0].trades, ['S2'])
-  stream.close()
-  close()
 })
 
 test('what is old or known is dropped, a hole is told, and a late callback gets the newest', async () => {
-  const { url, close } = await fake((say, socket) => {
+  const { url } = await fake((say, socket) => {
     say(CONNECTED)
     socket.once('message', () => socket.once('message', () => {
       say(quote('A', 5, { sn: 1 }), quote('A', 7), quote('A', 6), quote('A', 7), quote('A', 9))
@@ -110,13 +109,11 @@ test('what is old or known is dropped, a hole is told, and a late callback gets 
   const late = []
   stream.subscribe('A', { quote: q => late.push(q.sq) })
   assert.deepEqual(late, [9])
-  stream.close()
-  close()
 })
 
 test('it resumes with the numbers and the epoch that it has', async () => {
   let connections = 0
-  const { url, heard, close } = await fake((say, socket) => {
+  const { url, heard } = await fake((say, socket) => {
     connections += 1
     say({ ...CONNECTED, epoch: connections < 3 ? 'e1' : 'e2' })
     if (connections > 1) return setTimeout(() => socket.terminate(), 50)
@@ -135,12 +132,10 @@ test('it resumes with the numbers and the epoch that it has', async () => {
   for (const message of resumes().slice(0, 2)) {
     assert.deepEqual([message.since, message.epoch], [since, 'e1'])
   }
-  stream.close()
-  close()
 })
 
 test('a close that would come again ends it, until it is told to go on', async () => {
-  const { url, server, close } = await fake((say, socket) => {
+  const { url, server } = await fake((say, socket) => {
     say(CONNECTED)
     socket.close(1008, 'too many refused messages')
   })
@@ -153,34 +148,28 @@ test('a close that would come again ends it, until it is told to go on', async (
   server.on('connection', socket => socket.send(JSON.stringify([CONNECTED])))
   stream.reconnect()
   await until('a new beginning', () => stream.state.name === 'live')
-  stream.close()
-  close()
 })
 
 test('the hint of a shutdown counts where the connection then just breaks', async () => {
-  const { url, close } = await fake((say, socket) => {
+  const { url } = await fake((say, socket) => {
     say(CONNECTED, { T: 'shutdown', in_ms: 10, retry_ms: 7_000 })
     setTimeout(() => socket.terminate(), 50)
   })
   const { stream } = client(url)
   await until('waiting', () => stream.state.name === 'waiting')
   assert.deepEqual([stream.state.hinted, stream.state.retryMs], [true, 7_000])
-  stream.close()
-  close()
 })
 
 test('attempts are farther and farther apart until something came', async () => {
-  const { url, close } = await fake((say, socket, request) => socket.terminate())
+  const { url } = await fake((say, socket, request) => socket.terminate())
   const { stream, states } = client(url, { random: () => 0.05 })
   const waits = () => states.filter(state => state.name === 'waiting').map(s => s.retryMs)
   await until('five attempts', () => waits().length === 5)
   assert.deepEqual(waits(), [50, 100, 200, 400, 800])
-  stream.close()
-  close()
 })
 
 test('after a message that was not read, all is asked for again', async () => {
-  const { url, heard, close } = await fake((say, socket) => {
+  const { url, heard } = await fake((say, socket) => {
     say(CONNECTED)
     socket.on('message', text => {
       if (JSON.parse(text).action === 'subscribe') say({ T: 'error', code: 429, msg: 'rate' })
@@ -193,12 +182,10 @@ test('after a message that was not read, all is asked for again', async () => {
   const asked = () => heard.filter(message => message.trades?.[0] === 'A').length
   await until('a second question', () => asked() >= 2)
   assert.equal(errors[0], 429)
-  stream.close()
-  close()
 })
 
 test('what a callback throws is reported and costs the stream nothing', async () => {
-  const { url, close } = await fake((say, socket) => {
+  const { url } = await fake((say, socket) => {
     say(CONNECTED)
     socket.on('message', () => say(quote('A', 1), quote('A', 2)))
   })
@@ -214,15 +201,13 @@ test('what a callback throws is reported and costs the stream nothing', async ()
   assert.deepEqual([seen, reported], [[1, 2], ['at 1', 'at 2']])
   process.removeAllListeners('uncaughtException')
   for (const listener of listeners) process.on('uncaughtException', listener)
-  stream.close()
-  close()
 })
 
 test('who comes back is in a hurry, but not where the server named a time', async () => {
   const page = Object.assign(new EventTarget(), { visibilityState: 'visible' })
   globalThis.document = page
   let reason = ''
-  const { url, close } = await fake((say, socket) => {
+  const { url } = await fake((say, socket) => {
     if (reason) socket.close(1013, reason)
     else socket.terminate()
   })
@@ -241,7 +226,5 @@ test('who comes back is in a hurry, but not where the server named a time', asyn
   const hinted = await until('a hint', () => stream.state.hinted && stream.state)
   page.dispatchEvent(new Event('visibilitychange'))
   assert.equal(stream.state, hinted)
-  stream.close()
   delete globalThis.document
-  close()
 })

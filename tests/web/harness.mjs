@@ -9,6 +9,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { afterEach } from 'node:test'
 
 export const PATIENCE_MS = 40_000
 // The packages lie where tests/run has put them, not beside this file.
@@ -18,6 +19,13 @@ export const WebSocket = installed('ws')
 const children = new Set()
 const killAll = () => { for (const child of children) child.kill('SIGKILL') }
 process.on('exit', killAll)
+const endings = []
+/** Calls this when the test is over, also where it fails. */
+export const atEnd = ending => { endings.push(ending) }
+afterEach(async () => {
+  for (const ending of endings.splice(0).reverse()) await ending()
+  killAll()
+})
 // The test that started us has ended, whatever the reason.
 process.stdin.on('end', () => process.exit(1)).resume().unref()
 
@@ -39,7 +47,7 @@ export class Server {
     const server = new Server()
     const words = flags.split(' ').filter(word => word)
     const listen = ['--listen', `127.0.0.1:${ports.stream}`, '--admin', `127.0.0.1:${ports.admin}`]
-    const all = ['serve', ...listen, '--shards', '1', ...words]
+    const all = ['serve', ...listen, '--shards', '1', '--drain-seconds', '1', ...words]
     const child = spawn(process.env.TAPECAST_BINARY, all, { stdio: ['pipe', 'pipe', 'pipe'] })
     children.add(child)
     server.child = child
@@ -94,6 +102,7 @@ export class Cable {
     await new Promise(resolve => cable.server.listen(0, '127.0.0.1', resolve))
     const { port: own } = cable.server.address()
     cable.url = url.replace(`:${port}`, `:${own}`)
+    atEnd(() => cable.close())
     return cable
   }
 
@@ -108,7 +117,7 @@ export class Cable {
   }
 }
 
-/** Sessions that take up room: opened one after the other, closed together. */
+/** Sessions that take up room: opened one after the other; gives what closes them together. */
 export async function occupy (url, count) {
   const sockets = []
   for (let i = 0; i < count; i++) {
@@ -116,7 +125,9 @@ export async function occupy (url, count) {
     await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject))
     sockets.push(socket)
   }
-  return () => { for (const socket of sockets) socket.terminate() }
+  const leave = () => { for (const socket of sockets) socket.terminate() }
+  atEnd(leave)
+  return leave
 }
 
 /** Debian's chromium with a profile of its own, which is gone afterwards. */

@@ -3,18 +3,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Tapecast } from '../../src/web/tapecast.js'
-import { Cable, occupy, Server, until, WebSocket } from './harness.mjs'
+import { atEnd, Cable, occupy, Server, until, WebSocket } from './harness.mjs'
 
-const FEED = '--feed synthetic:symbols=20,rate=8000'
+const FEED = '--feed synthetic:symbols=20,rate=2000'
 const QUICK = { heartbeatMs: 200, staleMs: 800, deadMs: 2_000, connectMs: 2_000 }
 
 /** A client with all that it is told. */
 function follow (url, options = {}) {
   const stream = new Tapecast(url, { WebSocket, ...options })
+  atEnd(() => stream.close())
   const told = { stream, states: [], gaps: [], trades: [], quotes: [] }
   stream.on('state', state => told.states.push(state))
   stream.on('gap', gap => told.gaps.push(gap))
-  stream.subscribe('TEST.A', {
+  stream.subscribe('AAPL', {
     trade: trade => told.trades.push(trade), quote: quote => told.quotes.push(quote)
   })
   return told
@@ -39,8 +40,8 @@ test('prices move, ages are known, and subscriptions change while they do', asyn
   const age = told.stream.ageMs(told.quotes.at(-1))
   assert.ok(Math.abs(age) < 60_000, `${age} ms`)
   const others = []
-  const cancel = told.stream.subscribe(['TEST.B', 'AAPL'], { quote: q => others.push(q.S) })
-  await until('the others', () => others.includes('TEST.B') && others.includes('AAPL'))
+  const cancel = told.stream.subscribe(['TEST.B', 'MSFT'], { quote: q => others.push(q.S) })
+  await until('the others', () => others.includes('TEST.B') && others.includes('MSFT'))
   cancel()
   const count = others.length
   const quotes = told.quotes.length
@@ -58,20 +59,20 @@ test('a cut connection costs no trade', async () => {
     const seen = told.trades.length
     await until('trades', () => isLive(told) && told.trades.length > seen + 10)
     cable.cut()
-    await until('the loss', () => told.states.filter(s => s.name === 'waiting').length === cuts)
-    assert.equal(told.states.at(-1).hinted, false)
+    const waits = () => told.states.filter(state => state.name === 'waiting')
+    await until('the loss', () => waits().length === cuts)
+    assert.equal(waits().at(-1).hinted, false)
   }
   const seen = told.trades.length
   await until('the last trades', () => told.trades.length > seen + 10)
   assertWhole(told.trades)
   assert.deepEqual(told.gaps, [])
   told.stream.close()
-  cable.close()
   await server.stop()
 })
 
 test('a restart is announced, waited for and told by a gap', async () => {
-  const first = await Server.start(`${FEED} --drain-seconds 1`)
+  const first = await Server.start(FEED)
   const told = follow(first.stream)
   await until('trades', () => told.trades.length > 10)
   const { epoch } = told.stream.state
