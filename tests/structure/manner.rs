@@ -45,6 +45,23 @@ pub fn sizes(source: &Source) -> Vec<Violation> {
     found
 }
 
+/// The same for a text that is no Rust.
+pub fn lengths(path: &str, text: &str, lines_max: usize) -> Vec<Violation> {
+    let lines = text.lines().count();
+    let mut found = Vec::new();
+    let mut tell = |line, text| found.push(Violation { path: path.into(), line, text });
+    if lines > lines_max {
+        tell(1, format!("{lines} lines in a file; {lines_max} are the most"));
+    }
+    for (index, line) in text.lines().enumerate() {
+        let columns = line.chars().count();
+        if columns > LINE_COLUMNS_MAX {
+            tell(index + 1, format!("{columns} columns; {LINE_COLUMNS_MAX} are the most"));
+        }
+    }
+    found
+}
+
 /// A file says first what it is for; a folder also what it must not know.
 pub fn openings(source: &Source) -> Vec<Violation> {
     if !source.path.starts_with("src/") || source.path.ends_with("tests.rs") {

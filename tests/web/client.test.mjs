@@ -88,7 +88,7 @@ test('it asks in few messages, for what has a callback, and takes it back', asyn
   assert.deepEqual(asked('unsubscribe')[0].trades, ['S2'])
 })
 
-test('what is old or known is dropped, a hole is told, and a late callback gets the newest', async () => {
+test('what is known is dropped, a hole is told, a late callback gets the newest', async () => {
   const { url } = await fake((say, socket) => {
     say(CONNECTED)
     socket.once('message', () => socket.once('message', () => {
