@@ -74,7 +74,7 @@
 
 pub mod cli;
 pub mod config;
-mod control;
+pub mod control;
 pub mod feed;
 pub mod hub;
 pub mod limits;

@@ -8,6 +8,8 @@ use crate::market::{Channel, Tick};
 #[derive(Debug, Default)]
 pub struct Latest {
     arrivals: Vec<[u64; 2]>,
+    /// Of those before the newest.
+    previous: Vec<[u64; 2]>,
     /// Arrival numbers of the first ones.
     firsts: Vec<[u64; 2]>,
     quotes: Vec<Option<Tick>>,
@@ -53,6 +55,17 @@ impl Latest {
         }
     }
 
+    /// When the one before the newest arrived; 0 where there is none, and always for trades.
+    #[inline]
+    pub fn previous_arrival(&self, symbol: u32, channel: Channel) -> u64 {
+        let Some(previous) = self.previous.get(symbol as usize) else { return 0 };
+        match channel {
+            Channel::Trades => 0,
+            Channel::Quotes => previous[0],
+            Channel::Bars => previous[1],
+        }
+    }
+
     /// When the first one arrived; 0 where there is none, and always for trades.
     pub fn first_arrival(&self, symbol: u32, channel: Channel) -> u64 {
         let Some(firsts) = self.firsts.get(symbol as usize) else { return 0 };
@@ -73,7 +86,8 @@ impl Latest {
     }
 
     fn note(&mut self, symbol: u32, at: usize, arrival: u64) {
-        self.arrivals[symbol as usize][at] = arrival;
+        let newest = &mut self.arrivals[symbol as usize][at];
+        self.previous[symbol as usize][at] = std::mem::replace(newest, arrival);
         let first = &mut self.firsts[symbol as usize][at];
         if *first == 0 {
             *first = arrival;
@@ -84,6 +98,7 @@ impl Latest {
         let rows = symbol as usize + 1;
         if rows > self.arrivals.len() {
             self.arrivals.resize(rows, [0; 2]);
+            self.previous.resize(rows, [0; 2]);
             self.firsts.resize(rows, [0; 2]);
             self.quotes.resize(rows, None);
             self.bars.resize(rows, None);

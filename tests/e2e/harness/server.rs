@@ -35,7 +35,7 @@ impl Server {
 
     fn start_with(flags: Vec<String>) -> Server {
         let mut command = Command::new(BINARY);
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(&flags);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(&flags);
         Server::spawn(command)
     }
 
