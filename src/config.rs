@@ -32,6 +32,10 @@ pub struct Settings {
     /// the machine allows.
     pub memory_budget_bytes: Option<u64>,
     pub boundaries: BoundarySettings,
+    /// Of the admin port; `None`: there is none.
+    pub admin: Option<SocketAddr>,
+    /// Whether clients' addresses may stand in logs and in what the admin port tells.
+    pub log_addresses: bool,
 }
 
 impl Default for Settings {
@@ -47,6 +51,9 @@ impl Default for Settings {
             feed_stale_ms: 5_000,
             memory_budget_bytes: None,
             boundaries: BoundarySettings::default(),
+            // For this machine alone: it has no password.
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 9002))),
+            log_addresses: true,
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Arguments → command → exit code. 0: done; 1: failed; 2: wrong use.
 
 use clap::{Parser, Subcommand};
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use tapecast::cli::{load, serve, subscribe};
-use tracing_subscriber::EnvFilter;
+use tapecast::control::LogLevel;
 
 /// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
 ///
@@ -30,15 +29,17 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("TAPECAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    let level = std::env::var("TAPECAST_LOG").unwrap_or_else(|_| "info".to_string());
+    let log = match LogLevel::start(&level) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("error: TAPECAST_LOG: {error}");
+            return ExitCode::from(2);
+        }
+    };
     match arguments.command {
-        None => serve::run(&arguments.serve),
-        Some(Command::Serve(args)) => serve::run(&args),
+        None => serve::run(&arguments.serve, log),
+        Some(Command::Serve(args)) => serve::run(&args, log),
         Some(Command::Subscribe(args)) => subscribe::run(&args),
         Some(Command::Load(args)) => load::run(&args),
     }

@@ -1,5 +1,6 @@
 //! `tapecast serve`: flags → settings → server → exit code.
 
+mod admin;
 mod admission;
 mod boundaries;
 mod intake;
@@ -8,10 +9,11 @@ mod summary;
 mod watch;
 
 use crate::config::{Settings, SocketOptions};
-use crate::control::Signals;
+use crate::control::{Admin, AdminError, AdminPort, LogLevel, Signals};
 use crate::hub::HubSettings;
 use crate::panics;
 use crate::server::{Server, StartError};
+use admin::AdminArgs;
 use admission::AdmissionArgs;
 use boundaries::BoundaryArgs;
 use intake::IntakeArgs;
@@ -70,6 +72,8 @@ pub struct ServeArgs {
     pub overload: OverloadArgs,
     #[command(flatten)]
     pub intake: IntakeArgs,
+    #[command(flatten)]
+    pub watching: AdminArgs,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -170,38 +174,70 @@ impl ServeArgs {
             feed_stale_ms: self.deadlines.feed_stale_ms,
             memory_budget_bytes: self.overload.memory_budget,
             boundaries: self.boundaries.settings(),
+            admin: self.watching.admin.0,
+            log_addresses: self.watching.log_addresses,
         }
     }
 }
 
 /// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use; others are given by
 /// [`Failure`](crate::server::Failure).
-pub fn run(args: &ServeArgs) -> ExitCode {
+pub fn run(args: &ServeArgs, log: LogLevel) -> ExitCode {
     let settings = args.settings();
     if let Err(error) = settings.check() {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
     panics::install();
-    let (mut signals, server) = match start(&settings) {
+    let mut running = match start(&settings, log) {
         Ok(started) => started,
         Err(error) => {
             eprintln!("error: {error}");
-            let wrong_use = matches!(error, StartError::Spec(_));
+            let wrong_use = matches!(error, NotServing::Server(StartError::Spec(_)));
             return ExitCode::from(if wrong_use { 2 } else { 1 });
         }
     };
     // A reader of our output that has gone is no reason to end.
-    let _ = print_what_runs(&settings, &server);
-    watch::until_stopped(&settings, &mut signals, server)
+    let admin = running.admin.as_ref().map(|admin| admin.address);
+    let _ = print_what_runs(&settings, &running.server, admin);
+    let exit = watch::until_stopped(&settings, &mut running.signals, running.server);
+    // Last of all, so that who asked for the stop is answered, and how it goes can be seen.
+    if let Some(admin) = running.admin {
+        admin.stop();
+    }
+    exit
 }
 
-fn start(settings: &Settings) -> Result<(Signals, Server), StartError> {
+struct Running {
+    signals: Signals,
+    server: Server,
+    admin: Option<Admin>,
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+enum NotServing {
+    #[error(transparent)]
+    Server(#[from] StartError),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+fn start(settings: &Settings, log: LogLevel) -> Result<Running, NotServing> {
+    // First of all, since a second server on a machine fails here, and nothing has begun yet.
+    let port = settings.admin.map(AdminPort::bind).transpose()?;
     let signals = Signals::new().map_err(StartError::Descriptors)?;
-    Ok((signals, Server::start(settings)?))
+    let server = Server::start(settings)?;
+    let view = |server: &Server| server.view(settings, log, signals.stop_asker());
+    let admin = port.map(|port| port.serve(view(&server))).transpose()?;
+    Ok(Running { signals, server, admin })
 }
 
-fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
+fn print_what_runs(
+    settings: &Settings,
+    server: &Server,
+    admin: Option<SocketAddr>,
+) -> io::Result<()> {
     let (budget, address) = (&server.budget, server.address);
     let url = format!("ws://{address}/v1/stream");
     let cores: Vec<_> = server.shards.iter().map(|shard| shard.core.to_string()).collect();
@@ -211,6 +247,9 @@ fn print_what_runs(settings: &Settings, server: &Server) -> io::Result<()> {
     let out = &mut io::stdout().lock();
     writeln!(out, "tapecast {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  stream   {url}")?;
+    if let Some(admin) = admin {
+        writeln!(out, "  admin    http://{admin}/")?;
+    }
     writeln!(out, "  shards   {} on core {}", budget.shards, cores.join(", "))?;
     writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
     admission::print(&settings.admission, budget, out)?;

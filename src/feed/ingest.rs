@@ -7,7 +7,8 @@ use super::outlet::Outlet;
 use super::retry::Retry;
 use super::source::Source;
 use crate::limits::FEEDS_MAX;
-use crate::market::Feed;
+use crate::market::{Feed, Symbol};
+use crossbeam::queue::SegQueue;
 use crossbeam::utils::CachePadded;
 use std::io;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct IngestCounters {
     /// Codes and condition lists that a tick had to go without.
     pub codes_dropped: AtomicU64,
     pub symbols: AtomicU64,
+    /// Every symbol once, to be taken by one reader; bounded, since symbols are.
+    pub names: SegQueue<Symbol>,
 }
 
 /// How one shard keeps up with the feeds.
@@ -107,6 +110,7 @@ impl Ingest {
             shards: inlets.iter().map(|_| CachePadded::default()).collect(),
             codes_dropped: AtomicU64::new(0),
             symbols: AtomicU64::new(0),
+            names: SegQueue::new(),
         };
         let outlets = inlets.into_iter().map(|inlet| (Outlet::default(), inlet)).collect();
         let shared = Shared { numbering: Numbering::default(), outlets };
@@ -146,8 +150,9 @@ impl Ingest {
             counters.lost.store(outlet.lost_count(), Ordering::Relaxed);
             counters.waiting.store(outlet.waiting_count() as u64, Ordering::Relaxed);
         }
-        let numbering = &self.shared.numbering;
+        let numbering = &mut self.shared.numbering;
         let counters = &self.counters;
+        numbering.take_new_symbols().for_each(|symbol| counters.names.push(symbol));
         counters.codes_dropped.store(numbering.codes_dropped_count(), Ordering::Relaxed);
         counters.symbols.store(numbering.symbols_count() as u64, Ordering::Relaxed);
         rest

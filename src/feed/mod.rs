@@ -26,7 +26,7 @@ mod tickers;
 
 pub use bars::Bars;
 pub use bell::Bell;
-pub use feed_run::FeedCounters;
+pub use feed_run::{FeedCondition, FeedCounters};
 pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters};
 pub use inlet::Inlet;
 pub use log_limit::LogLimit;

@@ -56,6 +56,11 @@ impl Retry {
         Some(due_ns)
     }
 
+    /// Whether the feed is dead and will be started again.
+    pub fn is_waiting(&self) -> bool {
+        self.due_ns.is_some()
+    }
+
     pub fn started(&mut self, now_ns: i64) {
         (self.due_ns, self.started_ns) = (None, now_ns);
     }

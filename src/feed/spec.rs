@@ -108,6 +108,20 @@ impl Default for SyntheticSpec {
 }
 
 impl FeedSpec {
+    /// The kind, in one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            FeedSpec::Synthetic(_) => "synthetic",
+            FeedSpec::Replay(_) => "replay",
+            FeedSpec::Stdin => "stdin",
+        }
+    }
+
+    /// Whether it begins only when sessions have subscribed.
+    pub fn waits_for_sessions(&self) -> bool {
+        matches!(self, FeedSpec::Replay(spec) if spec.wait > 0)
+    }
+
     /// Opens what the feed reads, so that a missing file is an error before the server starts.
     pub fn open(&self, subscribed: &Subscribed) -> Result<Box<dyn Source>, FeedOpenError> {
         Ok(match self {

@@ -16,7 +16,9 @@ pub use kernel_memory::KernelMemory;
 pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 
 use crate::config::Settings;
-use crate::control::Watchdog;
+use crate::control::{
+    FeedView, LogLevel, RunState, ShardView, StopAsker, View, ViewParts, Watchdog,
+};
 use crate::feed::{
     FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError, Subscribed,
 };
@@ -76,6 +78,9 @@ pub struct Server {
     pub shards: Vec<ShardHandle>,
     ingest: IngestHandle,
     watchdog: Watchdog,
+    state: Arc<RunState>,
+    epoch: String,
+    feeds: Vec<FeedSpec>,
     /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
     listeners: Vec<OwnedFd>,
 }
@@ -123,6 +128,7 @@ impl Server {
                 has_live_feed,
                 restarts_max: settings.boundaries.shard_restarts_max,
                 restart_window_ms: settings.boundaries.shard_restart_window_ms,
+                log_addresses: settings.log_addresses,
                 counters: counters[index].clone(),
             };
             shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
@@ -133,13 +139,47 @@ impl Server {
         let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms, retry)?;
         let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
         let watchdog = Watchdog::new(counters, report_ms, exit_ms);
-        let kernel_memory = KernelMemory::default();
-        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, watchdog, listeners })
+        let state = Arc::new(RunState::new(watchdog.stuck()));
+        Ok(Server {
+            address,
+            budget,
+            memory,
+            kernel_memory: KernelMemory::default(),
+            shards,
+            ingest,
+            watchdog,
+            state,
+            epoch,
+            feeds: specs,
+            listeners,
+        })
+    }
+
+    /// What the admin port sees of it.
+    pub fn view(&self, settings: &Settings, log: LogLevel, stop: StopAsker) -> View {
+        let shards = self.shards.iter().map(|shard| ShardView {
+            core: shard.core,
+            counters: shard.counters.clone(),
+            inlet: shard.inlet.clone(),
+            port: shard.port(),
+        });
+        View::new(ViewParts {
+            epoch: self.epoch.clone(),
+            stream: self.address,
+            shards: shards.collect(),
+            feeds: feed_views(&self.feeds),
+            ingest: self.ingest.counters().clone(),
+            state: self.state.clone(),
+            log_addresses: settings.log_addresses,
+            log,
+            stop,
+        })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
     /// are spread over `over_ms`.
     pub fn drain(&mut self, over_ms: u64) {
+        self.state.mark_draining();
         self.shards.iter().for_each(|shard| shard.drain(over_ms, DRAIN_GRACE_MS));
         // A client that comes now is refused by the kernel and tries another server.
         self.listeners.clear();
@@ -187,6 +227,19 @@ impl Server {
     pub fn sessions(&self) -> u64 {
         self.shards.iter().map(|shard| shard.counters.sessions()).sum()
     }
+}
+
+/// A feed is called by its kind, and by its number where another has the same.
+fn feed_views(specs: &[FeedSpec]) -> Vec<FeedView> {
+    let view = |(number, spec): (usize, &FeedSpec)| {
+        let alike = specs.iter().filter(|other| other.kind() == spec.kind()).count();
+        let name = match alike {
+            1 => spec.kind().to_string(),
+            _ => format!("{}-{number}", spec.kind()),
+        };
+        FeedView { name, waits_for_sessions: spec.waits_for_sessions() }
+    };
+    specs.iter().enumerate().map(view).collect()
 }
 
 /// The queues of all shards, which must exist before the first of them starts.

@@ -1,13 +1,14 @@
 //! The pages and the browser client, as they stand in the binary.
 //!
-//! A table of what is served at which path, and the policy under which a browser runs it. Must
-//! not know who serves it: no HTTP, no sockets. The admin port gives these bytes away as they are.
+//! A table of what is served at which path. Must not know who serves it: no HTTP, no sockets. The
+//! admin port gives these bytes away as they are, under a policy that allows nothing inline.
 
 /// A file of the pages.
+#[derive(Debug, Clone, Copy)]
 pub struct Page {
     pub path: &'static str,
     pub content_type: &'static str,
-    pub body: &'static [u8],
+    pub bytes: &'static [u8],
 }
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -17,12 +18,12 @@ const DRAWING: &str = "image/svg+xml";
 
 macro_rules! page {
     ($path:literal, $content_type:expr, $file:literal) => {
-        Page { path: $path, content_type: $content_type, body: include_bytes!($file) }
+        Page { path: $path, content_type: $content_type, bytes: include_bytes!($file) }
     };
 }
 
 /// Everything that a browser may ask for, by its exact path.
-pub const PAGES: [Page; 22] = [
+pub const PAGES: &[Page] = &[
     page!("/", HTML, "index.html"),
     page!("/status", HTML, "status.html"),
     page!("/tapecast.js", SCRIPT, "tapecast.js"),
@@ -47,17 +48,6 @@ pub const PAGES: [Page; 22] = [
     page!("/assets/shards.js", SCRIPT, "assets/shards.js"),
 ];
 
-/// For the pages' `Content-Security-Policy`: nothing from elsewhere, nothing inline, and one
-/// connection to another port, that of the stream. Its host is left open, since it is the name by
-/// which the page itself was found.
-pub fn content_security_policy(stream_port: u16) -> String {
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self' ws://*:{stream_port} wss://*:{stream_port}; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     //! Method: the texts are read for what they name. Whether they work, a browser says in
@@ -66,7 +56,7 @@ mod tests {
     use super::*;
 
     fn text(page: &Page) -> &'static str {
-        std::str::from_utf8(page.body).expect("a text")
+        std::str::from_utf8(page.bytes).expect("a text")
     }
 
     /// What a page names, in quotes, with this beginning.
@@ -78,7 +68,7 @@ mod tests {
     #[test]
     fn everything_that_a_page_names_is_served() {
         let is_served = |path: &str| PAGES.iter().any(|page| page.path == path);
-        for page in &PAGES {
+        for page in PAGES {
             for path in named(text(page), "/assets/").chain(named(text(page), "/tapecast.js")) {
                 assert!(is_served(path), "{} names {path}", page.path);
             }
@@ -101,7 +91,7 @@ mod tests {
 
     #[test]
     fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
-        for page in &PAGES {
+        for page in PAGES {
             let text = text(page);
             let foreign = ["http://", "https://"].iter().flat_map(|s| text.match_indices(s));
             for (at, _) in foreign {

@@ -13,11 +13,15 @@ const ORDER: [&str; 14] = [
 const PURE: [&str; 5] = ["limits", "market", "wire", "session", "hub"];
 
 /// Crates, and the only folders that may name them.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 10] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
     ("tokio", &["control", "feed"]),
+    ("axum", &["control"]),
+    ("hyper", &["control"]),
+    ("hyper_util", &["control"]),
+    ("prometheus_client", &["control"]),
     ("mio", &["cli"]),
     ("clap", &["cli", "main"]),
 ];

@@ -122,7 +122,10 @@ export async function occupy (url, count) {
   const sockets = []
   for (let i = 0; i < count; i++) {
     const socket = new WebSocket(url)
-    await new Promise((resolve, reject) => socket.once('message', resolve).once('error', reject))
+    await new Promise((resolve, reject) => {
+      socket.once('message', resolve).once('error', reject)
+      socket.once('close', code => reject(new Error(`closed with ${code}`)))
+    })
     sockets.push(socket)
   }
   const leave = () => { for (const socket of sockets) socket.terminate() }

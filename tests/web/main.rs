@@ -72,7 +72,8 @@ fn run(command: &mut Command) {
 }
 
 fn node(file: &str) {
-    run(Command::new("node").args(["--test", "--test-reporter=spec", file]));
+    let timeout = "--test-timeout=120000";
+    run(Command::new("node").args(["--test", "--test-reporter=spec", timeout, file]));
 }
 
 /// Method: delays with injected randomness; closes and oddities from a server made of `ws`.

@@ -49,9 +49,10 @@ test('refusals are counted by their reason', async () => {
   const server = await Server.start(`${FEED} --max-sessions 1`)
   const { page } = await open(server)
   await occupy(server.stream, 1)
-  // Refused ones get a message too late to count as opened: their close is what matters here.
-  await assert.rejects(occupy(server.stream, 1))
-  await page.locator('#refused li:not(.none)').first().waitFor()
+  await assert.rejects(occupy(server.stream, 1), /closed with 1013/)
+  const first = page.locator('#refused li:not(.none)').first()
+  await first.waitFor()
+  assert.match(await first.textContent(), /\D1$/)
   await server.kill()
 })
 
