@@ -454,10 +454,11 @@ export class Tapecast {
   /** Says what is there already, of what the message asks for. */
   #resume (/** @type {any} */ message) {
     /** @type {Map<string, Record<string, number>>} */ const since = new Map()
+    const asked = new Set(Object.values(CHANNELS).flatMap(channel => (
+      (message[channel] ?? []).map((/** @type {string} */ symbol) => `${channel} ${symbol}`))))
     for (const [key, sq] of this.#sequence) {
       const [channel, symbol] = key.split(' ')
-      const asked = message[channel] ?? []
-      if (!asked.includes('*') && !asked.includes(symbol)) continue
+      if (!asked.has(key) && !asked.has(`${channel} *`)) continue
       if (since.size >= SINCE_SYMBOLS_MAX && !since.has(symbol)) continue
       since.set(symbol, { ...since.get(symbol), [channel]: sq })
     }

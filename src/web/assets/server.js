@@ -4,11 +4,17 @@ export const ANSWER_MS_MAX = 4_000
 
 /** An answer as JSON; throws where none comes in time, or another than a good one. */
 export async function ask (path, signal) {
-  const timeout = AbortSignal.timeout(ANSWER_MS_MAX)
-  const either = signal ? AbortSignal.any([signal, timeout]) : timeout
-  const answer = await fetch(path, { signal: either, cache: 'no-store' })
-  if (!answer.ok) throw new Error(`${path} was answered with ${answer.status}`)
-  return answer.json()
+  const controller = new AbortController()
+  const late = new Error(`no answer in ${ANSWER_MS_MAX / 1000} s`)
+  const timer = setTimeout(() => controller.abort(late), ANSWER_MS_MAX)
+  signal?.addEventListener('abort', () => controller.abort(signal.reason))
+  try {
+    const answer = await fetch(path, { signal: controller.signal, cache: 'no-store' })
+    if (!answer.ok) throw new Error(`${path} was answered with ${answer.status}`)
+    return await answer.json()
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /**

@@ -136,11 +136,10 @@ function judge ({ state, ready, reasons }) {
 }
 
 function unanswered (error) {
-  const reason = error.name === 'TimeoutError' ? 'no answer in 4 s' : error.message
   const since = answeredAt === null ? '' : ` Below is what it said at ${clock(answeredAt)}, ` +
     `${span(Date.now() - answeredAt)} ago.`
   $('desk').classList.add('old')
-  tell('waiting', 'No answer', ['The server does not answer', `(${reason}).${since}`])
+  tell('waiting', 'No answer', ['The server does not answer', `(${error.message}).${since}`])
 }
 
 /** Who marks an address to copy it does not want it replaced meanwhile. */

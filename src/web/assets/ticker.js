@@ -131,19 +131,22 @@ async function suggest () {
 async function start () {
   const chosen = inAddress() ?? remembered()
   if (chosen) add(chosen)
-  for (;;) {
+  while (!stream) {
     try {
       connect(await ask('/api/status'))
-      const first = await suggest()
-      if (!chosen) add(first)
-      return
     } catch (error) {
-      if (stream) return
       connection.unknown(error)
-      await new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS))
+      await pause()
     }
   }
+  // A server that has just started may not have seen a symbol yet.
+  for (let first = []; first.length === 0; await pause()) {
+    first = await suggest().catch(() => [])
+    if (!chosen && cancels.size === 0) add(first)
+  }
 }
+
+const pause = () => new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS))
 
 addEventListener('hashchange', () => {
   const wanted = inAddress() ?? []
