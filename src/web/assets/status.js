@@ -17,7 +17,8 @@ let before = null
 let answeredAt = null
 
 const sum = counts => Object.values(counts ?? {}).reduce((total, count) => total + count, 0)
-const sinceStart = ms => (ms === null || ms === undefined ? 'no tick yet' : span(ms))
+/** Of whole milliseconds. */
+const ageOf = ms => (ms === null ? 'no tick yet' : ms < 1 ? '<1 ms' : span(ms))
 
 /** Of a number that only grows; null where the server has started again in between. */
 function perSecond (status, key) {
@@ -70,7 +71,7 @@ function charts ({ history }) {
 
 function feeds (list) {
   const rows = list.map(feed => tableRow([
-    feed.feed, badge(feed.state, FEED[feed.state] ?? 'warn'), { num: sinceStart(feed.age_ms) },
+    feed.feed, badge(feed.state, FEED[feed.state] ?? 'warn'), { num: ageOf(feed.age_ms) },
     { num: short(feed.rate) }, { num: whole(feed.ticks) }, { num: whole(feed.bad_lines) },
     { num: whole(feed.reconnects) }
   ]))
