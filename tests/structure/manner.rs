@@ -14,6 +14,9 @@ const EMPTY_WORDS: [&str; 5] = ["manager", "handler", "helper", "util", "utils"]
 /// A crate whose own name for a module is one of them.
 const FOREIGN: &str = "crossbeam::";
 
+/// Crates whose own names have one in them.
+const FOREIGN_CRATES: [&str; 1] = ["hyper_util"];
+
 /// Beginnings of paths that exist on one developer's machine only.
 const MACHINE_PATHS: [&str; 5] = ["/work/", "/tmp/", "/home/", "/root/", "/Users/"];
 
@@ -64,7 +67,8 @@ pub fn names(source: &Source) -> Vec<Violation> {
     }
     let mut previous = "";
     for (at, word) in source.words() {
-        if is_empty_word(word) && !source.code[..at].ends_with(FOREIGN) {
+        let is_foreign = source.code[..at].ends_with(FOREIGN) || FOREIGN_CRATES.contains(&word);
+        if is_empty_word(word) && !is_foreign {
             found.push(Violation::new(source, at, format!("the name `{word}` says nothing")));
         }
         if previous == "fn" && word.starts_with("get_") {
