@@ -2,8 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use tapecast::cli::{load, serve, subscribe};
-use tapecast::control::LogLevel;
+use tapecast::cli::{config, load, serve, start_log, subscribe};
 
 /// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
 ///
@@ -21,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Serve feeds to WebSocket subscribers
     Serve(serve::ServeArgs),
+    /// Print the configuration in force, with the origin of each value
+    Config(config::ConfigArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),
     /// Put load on a server with many connections, and check every stream
@@ -29,18 +30,17 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let level = std::env::var("TAPECAST_LOG").unwrap_or_else(|_| "info".to_string());
-    let log = match LogLevel::start(&level) {
-        Ok(log) => log,
-        Err(error) => {
-            eprintln!("error: TAPECAST_LOG: {error}");
-            return ExitCode::from(2);
-        }
-    };
     match arguments.command {
-        None => serve::run(&arguments.serve, log),
-        Some(Command::Serve(args)) => serve::run(&args, log),
-        Some(Command::Subscribe(args)) => subscribe::run(&args),
-        Some(Command::Load(args)) => load::run(&args),
+        None => serve::run(&arguments.serve),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
+        Some(Command::Subscribe(args)) => {
+            start_log();
+            subscribe::run(&args)
+        }
+        Some(Command::Load(args)) => {
+            start_log();
+            load::run(&args)
+        }
     }
 }

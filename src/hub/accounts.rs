@@ -202,7 +202,7 @@ impl Hub {
 
     /// Sessions whose socket does not take what they are owed.
     pub fn stopped(&self) -> u64 {
-        self.accounts.all.full
+        self.accounts.all.full - self.accounts.leaving.full
     }
 
     /// Sessions that are closing.

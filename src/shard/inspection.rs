@@ -15,9 +15,6 @@ use std::os::fd::AsFd;
 /// Slots looked at in a turn: some 100 us.
 const SLOTS_MAX: u32 = 4_096;
 
-/// Questions that wait for an answer.
-const INSPECTIONS_MAX: usize = 16;
-
 /// What is asked, and where the answer goes.
 pub struct Inquiry {
     /// Only sessions whose socket takes nothing.
@@ -55,6 +52,10 @@ impl fmt::Debug for Inquiry {
 }
 
 impl Inspection {
+    fn new(inquiry: Inquiry) -> Inspection {
+        Inspection { inquiry, cursor: 0, found: BinaryHeap::new(), total: 0 }
+    }
+
     fn note(&mut self, slot: u32, behind_ticks: u64) {
         self.total += 1;
         self.found.push(Reverse((behind_ticks, slot)));
@@ -65,17 +66,11 @@ impl Inspection {
 }
 
 impl Shard {
-    /// Who asks more than is being answered gets no answer.
-    pub(super) fn asked(&mut self, inquiry: Inquiry) {
-        if self.inspections.len() < INSPECTIONS_MAX {
-            let (cursor, found, total) = (0, BinaryHeap::new(), 0);
-            self.inspections.push_back(Inspection { inquiry, cursor, found, total });
-        }
-    }
-
     /// One step of the oldest question.
     pub(super) fn inspect(&mut self, now: Now) {
-        let Some(mut inspection) = self.inspections.pop_front() else { return };
+        let begun = self.inspection.take();
+        let next = || self.mailbox.take_inquiry().map(Inspection::new);
+        let Some(mut inspection) = begun.or_else(next) else { return };
         let from = inspection.cursor;
         let end = self.hub.slots_len();
         let to = end.min(from.saturating_add(SLOTS_MAX));
@@ -87,7 +82,7 @@ impl Shard {
         }
         inspection.cursor = to;
         match to < end {
-            true => self.inspections.push_front(inspection),
+            true => self.inspection = Some(inspection),
             false => self.reply(inspection, now),
         }
     }

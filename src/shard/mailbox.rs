@@ -2,25 +2,31 @@
 
 use super::inspection::Inquiry;
 use crate::feed::Inlet;
+use crate::hub::HubSettings;
 use crossbeam::queue::ArrayQueue;
 use std::sync::Arc;
 
 /// Far more than the control thread ever sends at once.
 const MESSAGES_MAX: usize = 64;
 
+/// Questions that wait for their answer. They have a queue of their own, so that whoever asks much
+/// keeps no message away.
+const INQUIRIES_MAX: usize = 16;
+
 #[derive(Debug)]
 pub enum Message {
     /// Stop accepting, close every session spread over `over_ms`, end at the latest `grace_ms`
     /// after that.
     Drain { over_ms: u64, grace_ms: u64 },
-    /// Tell of sessions.
-    Inspect(Box<Inquiry>),
+    /// Go on with these settings; see [`Hub::reload`](crate::hub::Hub::reload).
+    Reload(Box<HubSettings>),
 }
 
 /// Whoever puts a message in rings the shard's bell afterwards.
 #[derive(Debug)]
 pub struct Mailbox {
     messages: ArrayQueue<Message>,
+    inquiries: ArrayQueue<Inquiry>,
 }
 
 impl Mailbox {
@@ -33,8 +39,12 @@ impl Mailbox {
         self.messages.pop()
     }
 
+    pub(super) fn take_inquiry(&self) -> Option<Inquiry> {
+        self.inquiries.pop()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.messages.is_empty() && self.inquiries.is_empty()
     }
 }
 
@@ -47,16 +57,17 @@ pub struct ShardPort {
 }
 
 impl ShardPort {
-    /// Asks; the answer comes by the inquiry's reply. A shard whose mailbox is full, or that ends
-    /// first, drops the reply.
+    /// Asks; the answer comes by the inquiry's reply. Where too many wait, or the shard ends first,
+    /// the reply is dropped.
     pub fn ask(&self, inquiry: Inquiry) {
-        let _ = self.mailbox.put(Message::Inspect(Box::new(inquiry)));
+        let _ = self.mailbox.inquiries.push(inquiry);
         self.inlet.bell().ring();
     }
 }
 
 impl Default for Mailbox {
     fn default() -> Mailbox {
-        Mailbox { messages: ArrayQueue::new(MESSAGES_MAX) }
+        let messages = ArrayQueue::new(MESSAGES_MAX);
+        Mailbox { messages, inquiries: ArrayQueue::new(INQUIRIES_MAX) }
     }
 }

@@ -16,7 +16,6 @@ use crate::feed::Inlet;
 use crate::hub::{Alerts, Effect, Hub};
 use crate::market::Tick;
 use crate::session::{CloseReason, Now};
-use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
@@ -52,12 +51,12 @@ pub(super) struct Shard {
     pub(super) tally: Tally,
     pub(super) alerts: Alerts,
     pub(super) inlet: Arc<Inlet>,
-    mailbox: Arc<Mailbox>,
+    pub(super) mailbox: Arc<Mailbox>,
     counters: Arc<ShardCounters>,
     pub(super) overload: Overload,
     pub(super) log_addresses: bool,
-    /// Questions about sessions that are being answered.
-    pub(super) inspections: VecDeque<Inspection>,
+    /// The question about sessions that is being answered.
+    pub(super) inspection: Option<Inspection>,
     /// When the flush under way began, in ns of the monotonic clock.
     flush_began_ns: Option<u64>,
     /// Correlation ids: the n-th is the hash of n under a key that was random at start.
@@ -124,7 +123,7 @@ impl Shard {
             counters,
             overload: parts.overload,
             log_addresses: parts.log_addresses,
-            inspections: VecDeque::new(),
+            inspection: None,
             flush_began_ns: None,
             ids: (RandomState::new(), 0),
             unarmed: Vec::new(),
@@ -171,7 +170,7 @@ impl Shard {
         self.counters.publish(&self.hub);
         self.counters.publish_admission(&self.hub, &self.tally, &self.alerts);
         self.counters.flow().publish(&self.hub, &self.tally, self.descriptors_used());
-        busy || self.has_mail() || !self.inspections.is_empty() || self.hub.has_work(now)
+        busy || self.has_mail() || self.inspection.is_some() || self.hub.has_work(now)
     }
 
     fn take_ticks(&mut self, now: Now) {
@@ -371,7 +370,7 @@ impl Shard {
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
                     self.hub.drain(over_ms, now);
                 }
-                Message::Inspect(inquiry) => self.asked(*inquiry),
+                Message::Reload(settings) => self.hub.reload(*settings, now),
             }
         }
     }

@@ -14,6 +14,9 @@ const EMPTY_WORDS: [&str; 5] = ["manager", "handler", "helper", "util", "utils"]
 /// A crate whose own name for a module is one of them.
 const FOREIGN: &str = "crossbeam::";
 
+/// Crates whose own names have one in them.
+const FOREIGN_CRATES: [&str; 1] = ["hyper_util"];
+
 /// Beginnings of paths that exist on one developer's machine only.
 const MACHINE_PATHS: [&str; 5] = ["/work/", "/tmp/", "/home/", "/root/", "/Users/"];
 
@@ -81,7 +84,8 @@ pub fn names(source: &Source) -> Vec<Violation> {
     }
     let mut previous = "";
     for (at, word) in source.words() {
-        if is_empty_word(word) && !source.code[..at].ends_with(FOREIGN) {
+        let is_foreign = source.code[..at].ends_with(FOREIGN) || FOREIGN_CRATES.contains(&word);
+        if is_empty_word(word) && !is_foreign {
             found.push(Violation::new(source, at, format!("the name `{word}` says nothing")));
         }
         if previous == "fn" && word.starts_with("get_") {
@@ -122,6 +126,35 @@ pub fn machine_paths(path: &str, text: &str) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// What the package's root may hold; `target` and `.git` are not the package's.
+const ROOT: [&str; 14] = [
+    ".ci",
+    ".git",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "benches",
+    "clippy.toml",
+    "rustfmt.toml",
+    "src",
+    "target",
+    "tests",
+    "tuning",
+];
+
+/// What else lies at the root is a download or a note of somebody's.
+pub fn strangers<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Violation> {
+    let is_strange = |name: &&str| !ROOT.contains(name);
+    let violation = |name: &str| Violation {
+        path: name.into(),
+        line: 1,
+        text: "does not belong at the root of the package".into(),
+    };
+    names.filter(is_strange).map(violation).collect()
 }
 
 /// Whether `start` begins a path there, and is not the middle of one.

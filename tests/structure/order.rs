@@ -13,7 +13,7 @@ const ORDER: [&str; 14] = [
 const PURE: [&str; 5] = ["limits", "market", "wire", "session", "hub"];
 
 /// Crates, and the only folders that may name them.
-const OWNED: [(&str, &[&str]); 10] = [
+const OWNED: [(&str, &[&str]); 12] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
@@ -24,6 +24,8 @@ const OWNED: [(&str, &[&str]); 10] = [
     ("prometheus_client", &["control"]),
     ("mio", &["cli"]),
     ("clap", &["cli", "main"]),
+    ("toml", &["config"]),
+    ("toml_writer", &["config"]),
 ];
 
 /// What a pure folder must not name outside of its tests.

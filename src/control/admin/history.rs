@@ -84,10 +84,10 @@ impl History {
                 at: sample.at,
                 p50_us: latency.permille(500),
                 p99_us: latency.permille(990),
-                ticks_in: sample.ticks_in - before.ticks_in,
-                items_out: sample.items_out - before.items_out,
+                ticks_in: sample.ticks_in.saturating_sub(before.ticks_in),
+                items_out: sample.items_out.saturating_sub(before.items_out),
                 sessions: view.sum(|counters| counters.sessions()),
-                refused: sample.refused - before.refused,
+                refused: sample.refused.saturating_sub(before.refused),
             });
         }
         kept.samples.push_back(sample);

@@ -49,7 +49,7 @@ fn a_stuck_shard_is_named_and_the_process_neither_ready_nor_alive() {
     client.upgrade("/v1/stream");
     client.send(
         tapecast::wire::client::Opcode::Text,
-        br#"{"action":"fault","at":"stall","ms":8000}"#,
+        br#"{"action":"fault","at":"stall","ms":20000}"#,
     );
     wait_for("the watchdog's word", || {
         (json(&server, "/api/status")["shards"][0]["state"] == "stuck").then_some(())
