@@ -71,6 +71,31 @@ test('a cut connection costs no trade', async () => {
   await server.stop()
 })
 
+test('a cut connection costs no trade of any symbol, where all are subscribed', async () => {
+  const server = await Server.start(FEED)
+  const cable = await Cable.to(server.stream)
+  const stream = new Tapecast(cable.url, { WebSocket })
+  atEnd(() => stream.close())
+  const [trades, gaps] = [new Map(), []]
+  let count = 0
+  stream.on('gap', gap => gaps.push(gap))
+  stream.subscribe('*', {
+    trade: trade => { trades.set(trade.S, [...trades.get(trade.S) ?? [], trade]); count += 1 }
+  })
+  for (let cuts = 0; cuts < 3; cuts++) {
+    const seen = count
+    await until('trades', () => count > seen + 200)
+    cable.cut()
+    await until('the loss', () => stream.state.name === 'waiting')
+  }
+  const seen = count
+  await until('the last trades', () => count > seen + 200)
+  assert.ok(trades.size > 20, `${trades.size} symbols`)
+  for (const of of trades.values()) assertWhole(of)
+  assert.deepEqual(gaps, [])
+  await server.stop()
+})
+
 test('a restart is announced, waited for and told by a gap', async () => {
   const first = await Server.start(FEED)
   const told = follow(first.stream)
