@@ -143,9 +143,13 @@ export async function openBrowser () {
     args: ['--headless', '--no-sandbox', '--no-first-run', ...quiet.map(s => `--disable-${s}`)]
   })
   browser.setDefaultTimeout(PATIENCE_MS)
+  const remove = () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+  // Also where this script is ended from outside.
+  process.once('exit', remove)
   const close = async () => {
     await browser.close()
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+    process.off('exit', remove)
+    remove()
   }
   return { browser, close }
 }
