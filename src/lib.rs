@@ -10,7 +10,7 @@
 //! │ replay    │ queue │          ▲    sessions): pure          ring      │              bots, SDKs
 //! │ stdin     │ per   │          └── commands ◀── wire ◀── bytes ◀───┘   │◀── commands ──
 //! └───────────┘ shard └──────────────────────────────────────────────────┘
-//!  control thread: signals; reads counters, never touches a session
+//!  control threads: signals, admin HTTP; read counters, never touch a session
 //! ```
 //!
 //! # Modules, in reading order
@@ -26,7 +26,8 @@
 //! * [`panics`]: what a panic said, caught at a boundary and logged from elsewhere.
 //! * [`feed`]: sources of records, the ingest thread that numbers them, the queue to each shard.
 //! * [`shard`]: listener, socket ring, and the turn that drives hub and ring.
-//! * `control`: signals, and the watchdog over the shards.
+//! * [`web`]: the pages and the browser client, as bytes.
+//! * [`control`]: signals, the watchdog over the shards, and the admin port.
 //! * [`server`]: puts it together: threads on cores, start, stop.
 //! * [`cli`]: one file a command.
 //!
@@ -35,9 +36,10 @@
 //!
 //! # What crosses cores
 //! [`market::Tick`] records (feed to shard, one bounded queue each), an accepted socket that a full
-//! shard hands to one with room, control messages (one bounded queue per shard each), and
-//! counters: plain atomics, written by one thread alone. No payload, no
-//! reference count and no lock is shared by two shards.
+//! shard hands to one with room, control messages (one bounded queue per shard each, and a bounded
+//! reply to who asked), names of symbols (feed to admin port, each once), and counters: plain
+//! atomics, written by one thread alone. No payload, no reference count and no lock is shared by
+//! two shards.
 //!
 //! # Invariants
 //! 1. Only what is listed above crosses cores. A hub is not `Send` (`tests/invariants.rs`); a tick
@@ -74,7 +76,7 @@
 
 pub mod cli;
 pub mod config;
-mod control;
+pub mod control;
 pub mod feed;
 pub mod hub;
 pub mod limits;
@@ -83,4 +85,5 @@ pub mod panics;
 pub mod server;
 pub mod session;
 pub mod shard;
+pub mod web;
 pub mod wire;

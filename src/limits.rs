@@ -167,6 +167,9 @@ pub const RECEIVE_BUFFER_BYTES: u32 = 2048;
 /// what a flush may delay an accept, a pong or a tick.
 pub const SENDS_PER_CHUNK: usize = 256;
 
+/// Connections of the admin port: a few scrapers, operators and pages. More wait in its backlog.
+pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+
 /// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
 pub const FEEDS_MAX: usize = 16;
 

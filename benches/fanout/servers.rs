@@ -107,7 +107,15 @@ impl Server {
         };
         match self.kind {
             Kind::Tapecast => {
-                command.args(["serve", "--listen", "127.0.0.1:0", "--shards", "1"]);
+                command.args([
+                    "serve",
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--shards",
+                    "1",
+                    "--admin",
+                    "off",
+                ]);
                 command.args(["--feed", "stdin", "--drain-seconds", "0", "--flush-ms"]);
                 command.arg(cell.flush_ms.to_string());
                 // Who stalls is there at the end as at the start, and pings are no ticks.

@@ -28,7 +28,17 @@ pub fn run() {
         command
     };
     let mut server = Command::new(env!("CARGO_BIN_EXE_tapecast"));
-    server.args(["serve", "--listen", "127.0.0.1:0", "--shards", "1", "--feed", "stdin"]);
+    server.args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--shards",
+        "1",
+        "--feed",
+        "stdin",
+        "--admin",
+        "off",
+    ]);
     let expected = served(server);
     for way in ["--send", "--ring"] {
         compare(way, &served(floor(&[way])), &expected);

@@ -1,10 +1,14 @@
 //! The control thread: what the operator and the system say to the process.
 //!
 //! The tokio runtime lives here and in `feed/` only. Must not touch a session: it reads counters
-//! and sends messages. Today it is signals; the admin port and systemd belong here too.
+//! and sends messages. The main types are [`Signals`], [`Watchdog`] and [`AdminPort`].
 
+mod admin;
+mod logging;
 mod signals;
 mod watchdog;
 
-pub use signals::{LOOK_RUNNING, LOOK_STOPPING, Signals, Woken};
+pub use admin::{Admin, AdminError, AdminPort, FeedView, RunState, ShardView, View, ViewParts};
+pub use logging::{LogLevel, LogLevelError};
+pub use signals::{LOOK_RUNNING, LOOK_STOPPING, Signals, StopAsker, Woken};
 pub use watchdog::{Stuck, Watchdog};

@@ -5,6 +5,7 @@
 
 use crate::shard::{ShardCounters, Step};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most that one look counts for. A process that was stopped, or a machine that slept, stood
 /// still as a whole, and no shard is stuck for that.
@@ -34,13 +35,19 @@ pub struct Watchdog {
     shards: Vec<Watched>,
     report_ms: u64,
     exit_ms: u64,
+    stuck: Arc<[AtomicBool]>,
 }
 
 impl Watchdog {
     /// A shard that stands still for `report_ms` is logged, for `exit_ms` given up.
     pub fn new(shards: Vec<Arc<ShardCounters>>, report_ms: u64, exit_ms: u64) -> Watchdog {
         let watched = |counters| Watched { counters, turns: 0, still_ms: 0, reported: false };
-        Watchdog { shards: shards.into_iter().map(watched).collect(), report_ms, exit_ms }
+        let stuck = shards.iter().map(|_| AtomicBool::new(false)).collect();
+        Watchdog { shards: shards.into_iter().map(watched).collect(), report_ms, exit_ms, stuck }
+    }
+
+    pub fn set_limits(&mut self, report_ms: u64, exit_ms: u64) {
+        (self.report_ms, self.exit_ms) = (report_ms, exit_ms);
     }
 
     /// `passed_ms` is the time since the last look. Gives a shard that is given up.
@@ -49,9 +56,15 @@ impl Watchdog {
         let mut given_up = None;
         for (shard, watched) in self.shards.iter_mut().enumerate() {
             let stuck = watched.look(shard, passed_ms.min(LOOK_MS_MAX), report_ms);
+            self.stuck[shard].store(watched.reported, Ordering::Relaxed);
             given_up = given_up.or(stuck.filter(|stuck| stuck.still_ms >= exit_ms));
         }
         given_up
+    }
+
+    /// By shard, whether it was reported as stuck and has not turned since.
+    pub fn stuck(&self) -> Arc<[AtomicBool]> {
+        self.stuck.clone()
     }
 
     /// Whether every shard turns or sleeps: what the system's watchdog may be told.

@@ -6,11 +6,12 @@ use super::numbering::{Numbering, Refusal};
 use super::outlet::{Outlet, TickQueue};
 use super::retry::Retry;
 use super::source::{Next, Source};
+use super::spec::Pace;
 use crate::market::{Feed, FeedState, Record, RecordBody, Tick, TickBody};
 use crate::panics;
 use crossbeam::utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 /// Records that one poll may give: a turn stays below a millisecond (a record costs about one
 /// microsecond to parse and number), so that no feed waits long for another.
@@ -29,6 +30,50 @@ pub struct FeedCounters {
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.
     pub restarts: AtomicU64,
+    /// Ingest time of the newest record, ns since the Unix epoch; 0 before the first.
+    last_ns: AtomicI64,
+    /// A [`FeedCondition`].
+    condition: AtomicU8,
+}
+
+/// How a feed is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FeedCondition {
+    /// Nothing has come for too long, or ever.
+    Stale,
+    Live,
+    /// It failed and is started again after a while.
+    Retrying,
+    /// It gave all that it had, or cannot be started again.
+    Ended,
+}
+
+impl FeedCondition {
+    pub const ALL: [FeedCondition; 4] =
+        [FeedCondition::Stale, FeedCondition::Live, FeedCondition::Retrying, FeedCondition::Ended];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            FeedCondition::Stale => "stale",
+            FeedCondition::Live => "live",
+            FeedCondition::Retrying => "retrying",
+            FeedCondition::Ended => "ended",
+        }
+    }
+}
+
+impl FeedCounters {
+    /// Ingest time of the newest record, ns since the Unix epoch.
+    pub fn last_ns(&self) -> Option<i64> {
+        Some(self.last_ns.load(Ordering::Relaxed)).filter(|last_ns| *last_ns > 0)
+    }
+
+    pub fn condition(&self) -> FeedCondition {
+        let number = self.condition.load(Ordering::Relaxed);
+        let all = FeedCondition::ALL;
+        all.into_iter().find(|c| *c as u8 == number).unwrap_or(FeedCondition::Stale)
+    }
 }
 
 /// What a feed's turn came to.
@@ -103,6 +148,21 @@ impl FeedRun {
     /// When it is started again after its death.
     pub fn set_retry(&mut self, retry: Retry) {
         self.retry = retry;
+    }
+
+    pub fn set_waits(&mut self, first_ms: u64, longest_ms: u64) {
+        self.retry.set_waits(first_ms, longest_ms);
+    }
+
+    /// Whether it is stale is judged by it from the next turn on.
+    pub fn set_stale(&mut self, stale_ns: i64) {
+        self.stale_ns = stale_ns;
+    }
+
+    pub fn set_pace(&mut self, pace: Pace) {
+        if let Some(source) = &mut self.source {
+            source.set_pace(pace);
+        }
     }
 
     /// The state in force, for a shard that has lost it.
@@ -267,6 +327,18 @@ impl FeedRun {
         self.counters.records.store(self.records_count, Ordering::Relaxed);
         self.counters.refused.store(self.refused_count, Ordering::Relaxed);
         self.counters.late_trades.store(self.bars.late_count(), Ordering::Relaxed);
+        let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
+        self.counters.last_ns.store(last_ns, Ordering::Relaxed);
+        self.counters.condition.store(self.condition() as u8, Ordering::Relaxed);
+    }
+
+    fn condition(&self) -> FeedCondition {
+        match (&self.source, self.state) {
+            (None, _) => FeedCondition::Ended,
+            (Some(_), _) if self.retry.is_waiting() => FeedCondition::Retrying,
+            (Some(_), FeedState::Ok) => FeedCondition::Live,
+            (Some(_), FeedState::Stale | FeedState::Down) => FeedCondition::Stale,
+        }
     }
 
     /// Gives the batch to the shards. False: a waiting feed has ticks that a shard did not take.

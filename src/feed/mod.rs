@@ -26,12 +26,12 @@ mod tickers;
 
 pub use bars::Bars;
 pub use bell::Bell;
-pub use feed_run::FeedCounters;
-pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters};
+pub use feed_run::{FeedCondition, FeedCounters};
+pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters, Tuning};
 pub use inlet::Inlet;
 pub use log_limit::LogLimit;
 pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};
 pub use retry::Retry;
 pub use source::{Next, Source, Subscribed};
-pub use spec::{FeedOpenError, FeedSpec, SpecError};
+pub use spec::{FeedOpenError, FeedSpec, Pace, SpecError};

@@ -23,6 +23,8 @@ pub enum Refusal {
 pub struct Numbering {
     ids: FxHashMap<Symbol, SymbolId>,
     symbols: Vec<Counted>,
+    /// Symbols that nobody has taken notice of yet.
+    new_symbols: Vec<Symbol>,
     codes: Interner,
     condition_lists: Interner,
 }
@@ -109,6 +111,11 @@ impl Numbering {
         self.codes.dropped_count + self.condition_lists.dropped_count
     }
 
+    /// Symbols that came since this was last asked.
+    pub fn take_new_symbols(&mut self) -> impl Iterator<Item = Symbol> {
+        self.new_symbols.drain(..)
+    }
+
     pub fn symbols_count(&self) -> usize {
         self.symbols.len()
     }
@@ -130,6 +137,7 @@ impl Numbering {
         let id = SymbolId(self.symbols.len() as u32);
         self.symbols.push(Counted { owner: feed, trades: 0, quotes: 0 });
         self.ids.insert(name, id);
+        self.new_symbols.push(name);
         out.push(Tick::new(TickBody::Symbol { id, name, feed }));
         Ok(id)
     }

@@ -200,6 +200,16 @@ impl Hub {
         self.accounts.set(slot, entry.unwrap_or_default());
     }
 
+    /// Sessions whose socket does not take what they are owed.
+    pub fn stopped(&self) -> u64 {
+        self.accounts.all.full - self.accounts.leaving.full
+    }
+
+    /// Sessions that are closing.
+    pub fn leaving(&self) -> u64 {
+        self.accounts.leaving.sockets
+    }
+
     /// Whether a session holds more than an idle one.
     pub(super) fn holds_more(&self, slot: u32) -> bool {
         let entry = self.accounts.entries.get(slot as usize).copied().unwrap_or_default();

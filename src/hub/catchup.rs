@@ -20,6 +20,10 @@ const TAPE_SCAN_MAX: u64 = 8_192;
 pub struct Composed {
     /// Trades, quotes and bars in it.
     pub items: u64,
+    /// Gaps in it.
+    pub gaps: u64,
+    /// Quotes and bars that were replaced by newer ones since the last look.
+    pub conflated: u64,
     /// Nothing is owed any more, up to now.
     pub done: bool,
 }
@@ -35,7 +39,7 @@ pub fn compose(
     taken: &mut Vec<u32>,
     out: &mut Vec<u8>,
 ) -> Composed {
-    look_again(book, interest, lag);
+    let conflated = look_again(book, interest, lag);
     let mut draft = Draft { encoding, spans: Vec::new(), bytes: 0, items: 0 };
     let gaps_left = lag.gaps > 0 && !take_gaps(book, lines, interest, lag, taken, &mut draft);
     let wants_trades = interest.any().has(Channel::Trades);
@@ -60,7 +64,9 @@ pub fn compose(
         lag.pending.reset();
         lag.fresh.reset();
     }
-    Composed { items: draft.items, done }
+    // Every line that is no item is a gap.
+    let gaps = draft.spans.len() as u64 - draft.items;
+    Composed { items: draft.items, gaps, conflated, done }
 }
 
 /// A frame in the making: whole lines, within the limit.
@@ -84,8 +90,10 @@ impl Draft {
     }
 }
 
-/// Marks what has changed since the last look, and the gaps that the tape has torn since.
-pub(super) fn look_again(book: &Book, interest: &Interest, lag: &mut Lag) {
+/// Marks what has changed since the last look, and the gaps that the tape has torn since. Gives
+/// how many quotes and bars were replaced by newer ones before they were sent.
+pub(super) fn look_again(book: &Book, interest: &Interest, lag: &mut Lag) -> u64 {
+    let mut replaced = 0;
     let conflated = ChannelSet::of(Channel::Quotes).with(ChannelSet::of(Channel::Bars));
     let mark_quotes = lag.mark < book.arrivals() && interest.any().bits() & conflated.bits() != 0;
     let mark_gaps = lag.cursor < book.tape.tail() && interest.any().has(Channel::Trades);
@@ -103,6 +111,10 @@ pub(super) fn look_again(book: &Book, interest: &Interest, lag: &mut Lag) {
                 if due && !lag.pending.has(bit) {
                     lag.pending.set(bit);
                     lag.gaps += u32::from(channel == Channel::Trades);
+                    let before = book.latest.previous_arrival(symbol, channel);
+                    replaced += u64::from(before > lag.mark);
+                } else if due && channel != Channel::Trades {
+                    replaced += 1;
                 }
             }
         }
@@ -111,6 +123,7 @@ pub(super) fn look_again(book: &Book, interest: &Interest, lag: &mut Lag) {
     if mark_gaps {
         lag.advance(book.tape.tail());
     }
+    replaced
 }
 
 /// Announces gaps; `false` where some are left. They come before any later trade of the symbol.

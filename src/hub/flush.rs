@@ -230,7 +230,8 @@ impl Hub {
                     true => merged.lag = Lag::at(after.0, after.1),
                     false => {
                         let (frames, lag) = (&mut active.frames, &mut merged.lag);
-                        frames.encode_merged(&self.book, lines, cohort, lag, out);
+                        let conflated = frames.encode_merged(&self.book, lines, cohort, lag, out);
+                        self.counters.conflated += conflated * cohort.in_step.len() as u64;
                     }
                 }
                 (merged.flushed_at_ms, merged.due_at_ms) = (now.ms, None);
@@ -248,7 +249,10 @@ impl Hub {
         let cohort = self.cohorts.at_mut(id).expect("just seen");
         let items = active.frames.items();
         cohort.items += items;
-        self.counters.items_out += items * cohort.in_step.len() as u64;
+        let (frames, members) = (active.frames.ends.len() as u64, cohort.in_step.len() as u64);
+        self.counters.items_out += items * members;
+        self.counters.frames_out += frames * members;
+        self.counters.gaps_out += active.frames.gaps() * members;
         (active.cohort, active.before, active.after) = (id, before, after);
         active.next = if active.frames.ends.is_empty() { 0 } else { cohort.in_step.len() };
         match active.merged {

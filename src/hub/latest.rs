@@ -7,11 +7,18 @@ use crate::market::{Channel, Tick};
 /// catch-up looks at many of them and needs few of the ticks.
 #[derive(Debug, Default)]
 pub struct Latest {
-    arrivals: Vec<[u64; 2]>,
+    arrivals: Vec<[Arrivals; 2]>,
     /// Arrival numbers of the first ones.
     firsts: Vec<[u64; 2]>,
     quotes: Vec<Option<Tick>>,
     bars: Vec<Option<Bar>>,
+}
+
+/// Of the newest one and of the one before it, in one place, since each tick changes both.
+#[derive(Debug, Clone, Copy, Default)]
+struct Arrivals {
+    newest: u64,
+    previous: u64,
 }
 
 /// The two records of a bar.
@@ -48,8 +55,19 @@ impl Latest {
         let Some(arrivals) = self.arrivals.get(symbol as usize) else { return 0 };
         match channel {
             Channel::Trades => 0,
-            Channel::Quotes => arrivals[0],
-            Channel::Bars => arrivals[1],
+            Channel::Quotes => arrivals[0].newest,
+            Channel::Bars => arrivals[1].newest,
+        }
+    }
+
+    /// When the one before the newest arrived; 0 where there is none, and always for trades.
+    #[inline]
+    pub fn previous_arrival(&self, symbol: u32, channel: Channel) -> u64 {
+        let Some(arrivals) = self.arrivals.get(symbol as usize) else { return 0 };
+        match channel {
+            Channel::Trades => 0,
+            Channel::Quotes => arrivals[0].previous,
+            Channel::Bars => arrivals[1].previous,
         }
     }
 
@@ -73,7 +91,8 @@ impl Latest {
     }
 
     fn note(&mut self, symbol: u32, at: usize, arrival: u64) {
-        self.arrivals[symbol as usize][at] = arrival;
+        let arrivals = &mut self.arrivals[symbol as usize][at];
+        *arrivals = Arrivals { newest: arrival, previous: arrivals.newest };
         let first = &mut self.firsts[symbol as usize][at];
         if *first == 0 {
             *first = arrival;
@@ -83,7 +102,7 @@ impl Latest {
     fn grow(&mut self, symbol: u32) {
         let rows = symbol as usize + 1;
         if rows > self.arrivals.len() {
-            self.arrivals.resize(rows, [0; 2]);
+            self.arrivals.resize(rows, [Arrivals::default(); 2]);
             self.firsts.resize(rows, [0; 2]);
             self.quotes.resize(rows, None);
             self.bars.resize(rows, None);

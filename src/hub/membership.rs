@@ -100,6 +100,7 @@ impl Hub {
             session.cohort = self.cohorts.enroll(key, &mut self.book.symbols, here);
             session.place = Place::Behind(Box::new(lag));
             self.subscribed += 1;
+            self.counters.gaps_out += gaps.len() as u64;
             self.write_gaps(slot, &gaps, format);
         } else {
             session.place = Place::Apart;

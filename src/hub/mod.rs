@@ -42,6 +42,7 @@ mod membership;
 mod own;
 pub mod pacing;
 mod receive;
+mod reload;
 #[cfg(test)]
 mod rig;
 mod salvage;
@@ -50,6 +51,7 @@ pub mod settings;
 mod shedding;
 pub mod symbols;
 mod tape;
+mod view;
 mod wheel;
 
 pub use accounts::{MemorySettings, Used};
@@ -60,6 +62,7 @@ pub use breaker::{Breaker, Pressure, PressureChange};
 pub use pacing::{LagSettings, PaceChange, Pacing, Turn};
 pub use salvage::in_place_of;
 pub use settings::HubSettings;
+pub use view::{SessionState, SessionView};
 
 use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use crate::market::{Tick, TickBody};
@@ -85,6 +88,12 @@ pub struct Counters {
     pub ticks_in: u64,
     /// Items put into frames for clients: one per client and tick.
     pub items_out: u64,
+    /// Frames with market events for clients, one per client and frame.
+    pub frames_out: u64,
+    /// Times that a client's quote or bar was replaced by a newer one before it was sent.
+    pub conflated: u64,
+    /// Gaps put into frames for clients: trades that they do not get.
+    pub gaps_out: u64,
     pub frames_cut: u64,
     pub flushes: u64,
     pub commands: u64,
@@ -262,6 +271,11 @@ impl Hub {
     pub fn lagging(&self) -> usize {
         let behind = |(_, s): &(u32, &Session)| matches!(s.place, Place::Behind(_));
         self.sessions.iter().filter(behind).count()
+    }
+
+    /// Whether some cohorts have got their part of a flush and some have not.
+    pub fn is_flushing(&self) -> bool {
+        self.flush.is_running()
     }
 
     pub fn counters(&self) -> &Counters {

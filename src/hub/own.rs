@@ -67,15 +67,20 @@ impl Hub {
             let (mut items, mut made) = (0, None);
             if lag.owes_snapshot {
                 (items, made) = write_snapshot(&self.book, lines, cohort, lag, out);
+                self.counters.frames_out += u64::from(items > 0);
             }
             if self.settings.canary {
-                look_again(&self.book, interest, lag);
+                self.counters.conflated += look_again(&self.book, interest, lag);
                 forget_one(interest, lag);
             }
             // A snapshot of several frames goes on when its first is sent.
             if items == 0 || lag.pending.is_empty() {
                 let taken = &mut Vec::new();
-                items += compose(&self.book, lines, interest, encoding, lag, taken, out).items;
+                let composed = compose(&self.book, lines, interest, encoding, lag, taken, out);
+                items += composed.items;
+                self.counters.conflated += composed.conflated;
+                self.counters.gaps_out += composed.gaps;
+                self.counters.frames_out += u64::from(composed.items + composed.gaps > 0);
             }
             session.items = session.items.wrapping_add(items);
             self.counters.items_out += items;

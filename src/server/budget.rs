@@ -5,15 +5,17 @@ use crate::hub::AdmissionLimits;
 use crate::hub::accounts::SESSION_BYTES;
 use crate::hub::book::RECENT_TICKS_MAX;
 use crate::limits::{
-    FEEDS_MAX, HANDED_MAX, INLET_TICKS, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, REFUSALS_MAX,
-    REFUSALS_SHARE, RING_COMPLETIONS, RING_ENTRIES, SINGLE_ACCEPTS_MAX,
+    ADMIN_CONNECTIONS_MAX, FEEDS_MAX, HANDED_MAX, INLET_TICKS, RECEIVE_BUFFER_BYTES,
+    RECEIVE_BUFFERS, REFUSALS_MAX, REFUSALS_SHARE, RING_COMPLETIONS, RING_ENTRIES,
+    SINGLE_ACCEPTS_MAX,
 };
 use crate::market::Tick;
 
 /// Descriptors that are not for clients, by what they are for. The process's:
 const RESERVE: [(&str, u64); 5] = [
-    // Listening socket, a few scrapers, the runtime's own epoll and eventfd, its signal pipe.
-    ("admin", 48),
+    // Its connections; its listener, and of both runtimes (its own and the main thread's) the
+    // epoll, the eventfd and the pipe of signals.
+    ("admin", ADMIN_CONNECTIONS_MAX as u64 + 16),
     // An open file each, and its reconnect beside the old one.
     ("feeds", 2 * FEEDS_MAX as u64),
     // Standard input, output and error, and a log file that is being rotated.

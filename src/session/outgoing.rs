@@ -60,6 +60,11 @@ impl Outgoing {
         self.unfinished.is_empty() && self.personal.is_empty()
     }
 
+    /// Bytes that the kernel has not taken yet.
+    pub fn unsent_bytes(&self) -> usize {
+        self.unfinished.len() + self.personal.len()
+    }
+
     /// Bytes this client alone holds; a shared frame counts in full, which is the upper bound.
     pub fn heap_bytes(&self) -> usize {
         size_of::<Outgoing>() + self.unfinished.len() + self.personal.capacity()

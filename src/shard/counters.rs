@@ -1,9 +1,10 @@
 //! What a shard tells the others: plain atomics on cache lines of their own, written by it alone.
 
+use super::flow::FlowCounters;
 use super::gauges::OverloadGauges;
+use super::histogram::Histogram;
 use super::step::Step;
 use super::tally::Tally;
-use super::turn_times::TurnTimes;
 use crate::hub::{Alerts, Hub, Limited, Refused, Told};
 use crate::session::CloseReason;
 use crossbeam::utils::CachePadded;
@@ -33,7 +34,9 @@ struct Published {
     intake_pauses: AtomicU64,
     opened: AtomicU64,
     overload: OverloadGauges,
-    turn_times: TurnTimes,
+    flow: FlowCounters,
+    /// In us.
+    turn_times: Histogram,
     closed: [AtomicU64; CloseReason::ALL.len()],
     half_open: AtomicU64,
     /// Sessions that could begin, as far as the shard's own limits go.
@@ -135,7 +138,13 @@ impl ShardCounters {
         (self.line.turns.load(Ordering::Relaxed), step)
     }
 
-    pub fn turn_times(&self) -> &TurnTimes {
+    /// What it sends, and its limits.
+    pub fn flow(&self) -> &FlowCounters {
+        &self.line.flow
+    }
+
+    /// How long each turn took, in us.
+    pub fn turn_times(&self) -> &Histogram {
         &self.line.turn_times
     }
 
@@ -176,7 +185,7 @@ impl ShardCounters {
         self.line.half_open.load(Ordering::Relaxed)
     }
 
-    /// Connections refused, with the reason's log word; reasons that did not occur are left out.
+    /// Connections refused, with the reason's log word.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         counted(Refused::ALL.map(Refused::word), &self.line.refused)
     }
@@ -203,17 +212,16 @@ impl ShardCounters {
         Limited::ALL.map(Limited::word).into_iter().zip(levels)
     }
 
-    /// Sessions that ended, with the reason's log word; reasons that did not occur are left out.
+    /// Sessions that ended, with the reason's log word.
     pub fn closed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         counted(CloseReason::ALL.map(CloseReason::word), &self.line.closed)
     }
 }
 
-/// Those that are not zero.
 fn counted<const N: usize>(
     words: [&'static str; N],
     counts: &[AtomicU64; N],
 ) -> impl Iterator<Item = (&'static str, u64)> {
     let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
-    words.into_iter().zip(counts).filter(|(_, count)| *count > 0)
+    words.into_iter().zip(counts)
 }

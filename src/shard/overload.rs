@@ -31,6 +31,15 @@ pub(super) struct Overload {
     shed_logs: LogLimit,
 }
 
+/// What was measured of a turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turned {
+    /// How long it took.
+    pub busy_us: u64,
+    /// The age of the oldest tick that it sent to all of a cohort.
+    pub tick_age_us: Option<u64>,
+}
+
 /// What came before a turn.
 #[derive(Debug, Clone, Copy)]
 enum Rest {
@@ -72,22 +81,23 @@ impl Overload {
 
     /// A turn has ended: the hub is told what was measured, and the log what it did. Gives how long
     /// it took, in us.
-    pub fn end(&mut self, hub: &mut Hub, connections: &Connections) -> u64 {
+    pub fn end(&mut self, hub: &mut Hub, connections: &Connections) -> Turned {
         let busy_ns = clock::monotonic_ns() - self.began_ns;
         let busy_us = busy_ns / 1_000;
         self.rest = Rest::None { busy_us };
-        let sent_ns = hub.take_sent_ns().filter(|_| self.counts_ticks);
+        let sent_ns = hub.take_sent_ns();
         let ended_ns = self.began.unix_ns + busy_ns as i64;
         let tick_age_us = sent_ns.map(|sent_ns| (ended_ns - sent_ns).max(0) as u64 / 1_000);
         let now_ms = self.began.ms;
-        let turn = Turn { late_us: self.late_us, busy_us, tick_age_us };
+        let counted_us = tick_age_us.filter(|_| self.counts_ticks);
+        let turn = Turn { late_us: self.late_us, busy_us, tick_age_us: counted_us };
         hub.pacing_mut().measured(turn, now_ms);
         if now_ms >= self.sample_at_ms {
             self.sample_at_ms = now_ms + SAMPLE_MS;
             self.look_at_sockets(hub, connections);
         }
         self.tell(hub);
-        busy_us
+        Turned { busy_us, tick_age_us }
     }
 
     fn look_at_sockets(&mut self, hub: &mut Hub, connections: &Connections) {

@@ -52,6 +52,14 @@ pub fn held_bytes(fd: BorrowedFd<'_>) -> Option<u64> {
     (result == 0).then_some(unread + ahead + unsent)
 }
 
+/// Bytes in the socket's send queue: not sent yet, or not acknowledged (`SIOCOUTQ`, tcp(7)).
+pub fn unsent_bytes(fd: BorrowedFd<'_>) -> Option<u64> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one int, which outlives the call.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    (result == 0).then_some(u64::try_from(bytes).unwrap_or(0))
+}
+
 /// What has come already, as the start of `buffer`: nothing, or as much of it as fits.
 pub fn receive_at_once<'b>(fd: BorrowedFd<'_>, buffer: &'b mut [u8]) -> &'b [u8] {
     let (start, length) = (buffer.as_mut_ptr().cast(), buffer.len());

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     pub handed_on: u64,
     pub handed_in: u64,
     pub accepts_failed: u64,
+    /// That the sockets of sessions took.
+    pub bytes_out: u64,
     refusals: LogLimit,
     failures: LogLimit,
     alerts: [LogLimit; Limited::ALL.len()],
@@ -26,7 +28,8 @@ impl Shard {
     pub(super) fn log_refusal(&mut self, fd: &OwnedFd, refused: Refused, now: Now) {
         let Some(suppressed) = self.tally.refusals.admit(now.unix_ns) else { return };
         let id = self.next_id();
-        let peer = socket::peer_address(fd.as_fd()).map(tracing::field::display);
+        let peer = self.log_addresses.then(|| socket::peer_address(fd.as_fd())).flatten();
+        let peer = peer.map(tracing::field::display);
         tracing::warn!(
             session = format_args!("{id:016x}"),
             shard = self.doors.own,

@@ -4,6 +4,7 @@ use super::accepting::Acceptor;
 use super::connections::Connections;
 use super::counters::ShardCounters;
 use super::door::Doors;
+use super::inspection::Inspection;
 use super::lane::Lane;
 use super::mailbox::{Mailbox, Message};
 use super::overload::Overload;
@@ -22,6 +23,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 mod boundary;
+mod flushing;
 mod intake;
 mod renewal;
 mod rest;
@@ -36,16 +38,12 @@ const TICKS_MAX: usize = 512;
 /// When a shard that holds a replay looks again, if no client takes anything before.
 const HOLD_LOOK_MS: u64 = 5;
 
-/// Batches sent in a turn, of 256 sends each: some 5 ms, after which ticks are taken in that the
-/// rest of the flush takes along.
-const BATCHES_MAX: usize = 4;
-
 /// What a shard is made of. Everything in it is this thread's alone, but the inlet, the mailbox
 /// and the counters.
 pub(super) struct Shard {
     pub(super) hub: Hub,
     pub(super) ring: SocketRing,
-    connections: Connections,
+    pub(super) connections: Connections,
     pub(super) acceptor: Acceptor,
     pub(super) lane: Lane,
     pub(super) doors: Doors,
@@ -53,9 +51,14 @@ pub(super) struct Shard {
     pub(super) tally: Tally,
     pub(super) alerts: Alerts,
     pub(super) inlet: Arc<Inlet>,
-    mailbox: Arc<Mailbox>,
+    pub(super) mailbox: Arc<Mailbox>,
     counters: Arc<ShardCounters>,
     pub(super) overload: Overload,
+    pub(super) log_addresses: bool,
+    /// The question about sessions that is being answered.
+    pub(super) inspection: Option<Inspection>,
+    /// When the flush under way began, in ns of the monotonic clock.
+    flush_began_ns: Option<u64>,
     /// Correlation ids: the n-th is the hash of n under a key that was random at start.
     ids: (RandomState, u64),
     /// Receives that ended for want of buffers, to be armed when all buffers are back.
@@ -99,12 +102,12 @@ pub(super) struct Parts {
     pub mailbox: Arc<Mailbox>,
     pub counters: Arc<ShardCounters>,
     pub overload: Overload,
+    pub log_addresses: bool,
 }
 
 impl Shard {
     pub fn new(parts: Parts) -> Shard {
-        let Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, overload } =
-            parts;
+        let Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, .. } = parts;
         Shard {
             hub,
             ring,
@@ -118,7 +121,10 @@ impl Shard {
             inlet,
             mailbox,
             counters,
-            overload,
+            overload: parts.overload,
+            log_addresses: parts.log_addresses,
+            inspection: None,
+            flush_began_ns: None,
             ids: (RandomState::new(), 0),
             unarmed: Vec::new(),
             drained_at_ms: None,
@@ -147,24 +153,24 @@ impl Shard {
         self.counters.enter(Step::Ticks);
         self.take_ticks(now);
         self.counters.enter(Step::Flush);
-        let mut batches = 0;
-        while batches < BATCHES_MAX && self.hub.next_batch(now) {
-            self.send_batch(now);
-            busy |= self.complete(now);
-            batches += 1;
-        }
+        busy |= self.flush(now);
         self.counters.enter(Step::Timers);
         self.hub.timers(now);
         self.take_effects();
         self.parting.close_if_over(now.ms);
         self.expire_refusals(now);
         self.keep_accepting(now);
+        self.inspect(now);
         self.observe_limits(now);
-        let busy_us = self.overload.end(&mut self.hub, &self.connections);
-        self.counters.turn_times().record(busy_us);
+        let turned = self.overload.end(&mut self.hub, &self.connections);
+        self.counters.turn_times().record(turned.busy_us);
+        if let Some(age_us) = turned.tick_age_us {
+            self.counters.flow().latency_us().record(age_us);
+        }
         self.counters.publish(&self.hub);
         self.counters.publish_admission(&self.hub, &self.tally, &self.alerts);
-        busy || self.has_mail() || self.hub.has_work(now)
+        self.counters.flow().publish(&self.hub, &self.tally, self.descriptors_used());
+        busy || self.has_mail() || self.inspection.is_some() || self.hub.has_work(now)
     }
 
     fn take_ticks(&mut self, now: Now) {
@@ -248,6 +254,7 @@ impl Shard {
             Completion::Sent { token, result } => {
                 let Some(connection) = self.connections.find(token) else { return };
                 connection.sending = false;
+                self.tally.bytes_out += result.unwrap_or(0) as u64;
                 let result = result.map_or_else(|errno| -errno, |taken| taken as i32);
                 self.hub.rest_sent(token.slot, result, now);
                 self.close_if_done(token);
@@ -293,22 +300,6 @@ impl Shard {
             let fd = connection.fd.as_raw_fd();
             self.ring.receive(token, fd);
         }
-    }
-
-    /// Sends what the hub composed, and tells it what the sockets took.
-    fn send_batch(&mut self, now: Now) {
-        let batch = self.hub.batch();
-        self.sends.clear();
-        for send in batch.sends() {
-            let fd = self.connections.raw_fd(send.slot);
-            self.sends.push(SendNow { fd, start: send.start, end: send.end });
-        }
-        self.flight = Flight::Sending;
-        self.ring.send_now(&self.sends, batch.bytes(), &mut self.results);
-        self.flight = Flight::Sent;
-        self.hub.sent(&self.results, now);
-        self.flight = Flight::None;
-        self.take_effects();
     }
 
     fn take_effects(&mut self) {
@@ -364,7 +355,7 @@ impl Shard {
         if let Some(session) = self.hub.release(token.slot) {
             tracing::debug!(
                 session = format_args!("{:016x}", session.id),
-                peer = %session.peer,
+                peer = self.log_addresses.then(|| display(session.peer)),
                 reason = session.reason().map_or("none", CloseReason::word),
                 "session ended"
             );
@@ -379,6 +370,7 @@ impl Shard {
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
                     self.hub.drain(over_ms, now);
                 }
+                Message::Reload(settings) => self.hub.reload(*settings, now),
             }
         }
     }

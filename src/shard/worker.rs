@@ -2,7 +2,7 @@
 
 use super::counters::ShardCounters;
 use super::door::{Door, Doors};
-use super::mailbox::{Mailbox, Message};
+use super::mailbox::{Mailbox, Message, ShardPort};
 use super::overload::Overload;
 use super::restarts::Restarts;
 use super::step::Step;
@@ -40,6 +40,8 @@ pub struct ShardSettings {
     /// More panics than this within the window are too many.
     pub restarts_max: u32,
     pub restart_window_ms: u64,
+    /// Clients' addresses may be logged.
+    pub log_addresses: bool,
     /// Where the shard publishes what it counts.
     pub counters: Arc<ShardCounters>,
 }
@@ -122,6 +124,7 @@ impl ShardHandle {
                     mailbox,
                     counters,
                     overload: Overload::new(settings.has_live_feed),
+                    log_addresses: settings.log_addresses,
                 };
                 let restarts = Restarts::new(settings.restarts_max, settings.restart_window_ms);
                 let shard = Shard::new(parts);
@@ -135,10 +138,23 @@ impl ShardHandle {
         Ok(ShardHandle { index, core, inlet, counters, mailbox, thread })
     }
 
+    /// Where it is asked for what only it knows.
+    pub fn port(&self) -> ShardPort {
+        ShardPort { mailbox: self.mailbox.clone(), inlet: self.inlet.clone() }
+    }
+
     /// Tells the shard to stop; see [`Message::Drain`].
     pub fn drain(&self, over_ms: u64, grace_ms: u64) {
         // A full mailbox means that the shard is stuck, and then the process's exit ends it.
         let _ = self.mailbox.put(Message::Drain { over_ms, grace_ms });
+        self.inlet.bell().ring();
+    }
+
+    /// Gives the shard other settings; see [`Message::Reload`].
+    pub fn reload(&self, settings: HubSettings) {
+        if self.mailbox.put(Message::Reload(Box::new(settings))).is_err() {
+            tracing::error!(shard = self.index, "shard is stuck and does not take new settings");
+        }
         self.inlet.bell().ring();
     }
 

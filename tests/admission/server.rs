@@ -34,7 +34,12 @@ impl Server {
     }
 
     fn spawn(mut command: Command, flags: &str) -> Server {
-        command.args(["serve", "--listen", "127.0.0.1:0", "--feed", FEED, "--drain-seconds", "0"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "off"]).args([
+            "--feed",
+            FEED,
+            "--drain-seconds",
+            "0",
+        ]);
         command.args(flags.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary that cargo has just built");
         let log = Arc::new(Mutex::new(String::new()));

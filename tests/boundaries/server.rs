@@ -20,7 +20,7 @@ impl Server {
     /// Starts `serve` on a free port with these flags beside.
     pub fn start(flags: &[&str]) -> Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tapecast"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "off"])
             .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

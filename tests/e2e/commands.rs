@@ -58,7 +58,7 @@ fn subscribe_comes_back_after_a_restart() {
     server.stop();
     let mut command = Command::new(BINARY);
     let feed = "synthetic:symbols=1,names=NEW,interval_ms=100,burst=10";
-    command.args(["serve", "--listen", &address, "--feed", feed]);
+    command.args(["serve", "--listen", &address, "--admin", "off", "--feed", feed]);
     let again = Server::spawn(command);
     until("NEW0001");
     let pid = rustix::process::Pid::from_child(&client);

@@ -21,7 +21,7 @@ fn expect(arguments: &[&str], code: i32, words: &[&str]) {
 
 #[test]
 fn wrong_use_is_exit_code_2_and_names_the_flag() {
-    let free = ["serve", "--listen", "127.0.0.1:0"];
+    let free = ["serve", "--listen", "127.0.0.1:0", "--admin", "off"];
     for (flags, words) in [
         (&["--nonsense"][..], &["--nonsense"][..]),
         (&["--shards", "0"], &["--shards 0", "from 1"]),
@@ -46,10 +46,10 @@ fn wrong_use_is_exit_code_2_and_names_the_flag() {
 #[test]
 fn what_cannot_be_had_is_exit_code_1_and_names_the_cure() {
     let missing = "replay:does/not/exist.ndjson";
-    let free = ["serve", "--listen", "127.0.0.1:0"];
+    let free = ["serve", "--listen", "127.0.0.1:0", "--admin", "off"];
     expect(&[&free[..], &["--feed", missing]].concat(), 1, &["does/not/exist.ndjson", "path"]);
     expect(&[&free[..], &["--feed", "replay:/"]].concat(), 1, &["not a regular file"]);
-    expect(&["serve", "--listen", "192.0.2.1:0"], 1, &["192.0.2.1"]);
+    expect(&["serve", "--admin", "off", "--listen", "192.0.2.1:0"], 1, &["192.0.2.1"]);
 }
 
 /// Method: the port is held once by a plain listener and once by another server, whose sockets
@@ -60,7 +60,7 @@ fn a_port_in_use_is_an_error() {
     let server = Server::start("");
     for address in [holder.local_addr().expect("bound"), server.address] {
         let address = address.to_string();
-        expect(&["serve", "--listen", &address], 1, &[&address, "in use"]);
+        expect(&["serve", "--admin", "off", "--listen", &address], 1, &[&address, "in use"]);
     }
     server.stop();
 }

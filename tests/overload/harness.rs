@@ -120,7 +120,9 @@ impl Server {
                 shell
             }
         };
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags.split_whitespace());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin", "off"])
+            .args(flags.split_whitespace());
         let process = Process::start(command);
         let address = wait_for("the server's address", || {
             let output = process.output();

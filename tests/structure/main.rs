@@ -70,6 +70,29 @@ fn files_functions_and_lines_are_short() {
     keep(manner::sizes);
 }
 
+/// The client is one module, whoever copies it copies one file: it alone may be longer.
+#[test]
+fn pages_are_short_too() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["src/web", "src/web/assets", "tests/web"] {
+        for entry in std::fs::read_dir(root.join(folder)).expect("a folder of the package") {
+            let name = entry.expect("readable").file_name().into_string().expect("ASCII");
+            let path = format!("{folder}/{name}");
+            if [".js", ".mjs", ".css", ".html"].iter().any(|end| name.ends_with(end)) {
+                let text = std::fs::read_to_string(root.join(&path)).expect("a text");
+                found.extend(manner::machine_paths(&path, &text));
+                found.extend(manner::lengths(
+                    &path,
+                    &text,
+                    if name == "tapecast.js" { 500 } else { 400 },
+                ));
+            }
+        }
+    }
+    report(found);
+}
+
 #[test]
 fn every_file_opens_with_what_it_is_for() {
     keep(manner::openings);

@@ -14,6 +14,9 @@ const EMPTY_WORDS: [&str; 5] = ["manager", "handler", "helper", "util", "utils"]
 /// A crate whose own name for a module is one of them.
 const FOREIGN: &str = "crossbeam::";
 
+/// Crates whose own names have one in them.
+const FOREIGN_CRATES: [&str; 1] = ["hyper_util"];
+
 /// Beginnings of paths that exist on one developer's machine only.
 const MACHINE_PATHS: [&str; 5] = ["/work/", "/tmp/", "/home/", "/root/", "/Users/"];
 
@@ -45,6 +48,23 @@ pub fn sizes(source: &Source) -> Vec<Violation> {
     found
 }
 
+/// The same for a text that is no Rust.
+pub fn lengths(path: &str, text: &str, lines_max: usize) -> Vec<Violation> {
+    let lines = text.lines().count();
+    let mut found = Vec::new();
+    let mut tell = |line, text| found.push(Violation { path: path.into(), line, text });
+    if lines > lines_max {
+        tell(1, format!("{lines} lines in a file; {lines_max} are the most"));
+    }
+    for (index, line) in text.lines().enumerate() {
+        let columns = line.chars().count();
+        if columns > LINE_COLUMNS_MAX {
+            tell(index + 1, format!("{columns} columns; {LINE_COLUMNS_MAX} are the most"));
+        }
+    }
+    found
+}
+
 /// A file says first what it is for; a folder also what it must not know.
 pub fn openings(source: &Source) -> Vec<Violation> {
     if !source.path.starts_with("src/") || source.path.ends_with("tests.rs") {
@@ -64,7 +84,8 @@ pub fn names(source: &Source) -> Vec<Violation> {
     }
     let mut previous = "";
     for (at, word) in source.words() {
-        if is_empty_word(word) && !source.code[..at].ends_with(FOREIGN) {
+        let is_foreign = source.code[..at].ends_with(FOREIGN) || FOREIGN_CRATES.contains(&word);
+        if is_empty_word(word) && !is_foreign {
             found.push(Violation::new(source, at, format!("the name `{word}` says nothing")));
         }
         if previous == "fn" && word.starts_with("get_") {

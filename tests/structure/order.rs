@@ -4,22 +4,28 @@ use crate::Violation;
 use crate::source::{Source, is_word};
 
 /// A folder imports only from folders before it.
-const ORDER: [&str; 13] = [
-    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "shard", "control",
-    "server", "cli", "main",
+const ORDER: [&str; 14] = [
+    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "shard", "web",
+    "control", "server", "cli", "main",
 ];
 
 /// Folders without socket, clock, thread and random source.
 const PURE: [&str; 5] = ["limits", "market", "wire", "session", "hub"];
 
 /// Crates, and the only folders that may name them.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 12] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
     ("tokio", &["control", "feed"]),
+    ("axum", &["control"]),
+    ("hyper", &["control"]),
+    ("hyper_util", &["control"]),
+    ("prometheus_client", &["control"]),
     ("mio", &["cli"]),
     ("clap", &["cli", "main"]),
+    ("toml", &["config"]),
+    ("toml_writer", &["config"]),
 ];
 
 /// What a pure folder must not name outside of its tests.

@@ -81,6 +81,14 @@ fn what_is_too_long_is_found() {
 }
 
 #[test]
+fn what_is_too_long_is_found_in_pages() {
+    assert_eq!(manner::lengths("a.js", &"\n".repeat(400), 400).len(), 0);
+    assert_eq!(manner::lengths("a.js", &"\n".repeat(401), 400).len(), 1);
+    assert_eq!(manner::lengths("a.js", &"é".repeat(100), 400).len(), 0);
+    assert_eq!(manner::lengths("a.js", &"é".repeat(101), 400).len(), 1);
+}
+
+#[test]
 fn a_file_without_an_opening_is_found() {
     finds(manner::openings, "src/hub/mod.rs", "//! The hub.\n", 0);
     finds(manner::openings, "src/hub/mod.rs", "// The hub.\n", 1);

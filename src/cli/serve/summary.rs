@@ -14,7 +14,9 @@ pub fn log(server: &Server) {
     let handed_on: u64 = shards.iter().map(|counters| counters.handed().0).sum();
     let handed_in: u64 = shards.iter().map(|counters| counters.handed().1).sum();
     for (shard, counters) in shards.iter().enumerate() {
-        let (turns, [half_us, most_us, longest_us]) = counters.turn_times().summary();
+        let times = counters.turn_times().read();
+        let (turns, longest_us) = (times.count(), times.largest);
+        let (half_us, most_us) = (times.permille(500), times.permille(990));
         tracing::info!(
             "shard {shard}: {turns} turns, half of them within {half_us} us, 99 % within {most_us} \
              us, the longest {longest_us} us"
@@ -29,7 +31,9 @@ pub fn log(server: &Server) {
 
 fn by_word(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
     let mut sums = BTreeMap::<&str, u64>::new();
-    counts.for_each(|(word, count)| *sums.entry(word).or_default() += count);
+    counts
+        .filter(|(_, count)| *count > 0)
+        .for_each(|(word, count)| *sums.entry(word).or_default() += count);
     let mut text = String::new();
     for (word, count) in sums {
         // A String takes everything.

@@ -15,7 +15,8 @@ impl Hub {
         let active = &mut self.flush.active[of];
         let sent = active.start + sent;
         let ends = &active.frames.ends;
-        let last = ends.last().expect("a flush without frames sends nothing").items;
+        let last = ends.last().expect("a flush without frames sends nothing");
+        let (unsent, gaps) = (last.items, last.gaps);
         let at = ends.partition_point(|frame| frame.bytes <= sent);
         let frame = ends[at];
         let start = at.checked_sub(1).map_or(active.start, |before| ends[before].bytes);
@@ -25,12 +26,15 @@ impl Hub {
             *shared = Bytes::copy_from_slice(&self.batch.flush_bytes[start..frame.bytes]);
         }
         let rest = shared.slice(sent - start..);
+        let uncut = (active.frames.ends.len() - 1 - at) as u64;
         let lag = self.owed_after(of, frame);
         self.counters.frames_cut += 1;
-        self.counters.items_out -= last - frame.items;
+        self.counters.items_out -= unsent - frame.items;
+        self.counters.gaps_out -= gaps - frame.gaps;
+        self.counters.frames_out -= uncut;
         self.step_out(slot);
         let session = self.sessions.at_mut(slot).expect("a member is a session");
-        session.items = session.items.wrapping_sub(last - frame.items);
+        session.items = session.items.wrapping_sub(unsent - frame.items);
         session.place = Place::Behind(Box::new(lag));
         session.outgoing.get_or_insert_default().hold(rest, now.ms);
         self.effects.push(Effect::SendRest { slot });

@@ -21,6 +21,8 @@ pub(super) struct FrameEnd {
     pub position: u64,
     /// In this frame and those before it.
     pub items: u64,
+    /// Likewise.
+    pub gaps: u64,
 }
 
 /// The frames of one flush of one cohort, and what they carry, in order: what a member that misses
@@ -42,6 +44,10 @@ impl Frames {
 
     pub fn items(&self) -> u64 {
         self.ends.last().map_or(0, |frame| frame.items)
+    }
+
+    pub fn gaps(&self) -> u64 {
+        self.ends.last().map_or(0, |frame| frame.gaps)
     }
 
     /// Makes it that of another cohort. False where it holds more memory than is worth keeping.
@@ -79,12 +85,14 @@ impl Frames {
             frame::write_array(encoding, count, bytes, elements, out);
             let following = taken.get(end).map(|stamp| book.recent_at(*stamp).position);
             let position = following.unwrap_or(behind);
-            ends.push(FrameEnd { bytes: out.len(), taken: end, position, items });
+            let gaps = end as u64 - items;
+            ends.push(FrameEnd { bytes: out.len(), taken: end, position, items, gaps });
             (first, bytes) = (end, 0);
         }
     }
 
     /// Encodes what has changed since a cohort's last beat: the latest of each symbol, all trades.
+    /// Gives how many quotes and bars were replaced by newer ones.
     pub fn encode_merged(
         &mut self,
         book: &Book,
@@ -92,20 +100,22 @@ impl Frames {
         cohort: &Cohort,
         lag: &mut Lag,
         out: &mut Vec<u8>,
-    ) {
-        let (key, mut items) = (&cohort.key, 0);
+    ) -> u64 {
+        let (key, mut items, mut gaps, mut conflated) = (&cohort.key, 0, 0, 0);
         loop {
             let before = out.len();
             let Frames { ends, taken, .. } = self;
             let composed =
                 compose(book, lines, &key.interest, key.format.encoding, lag, taken, out);
             items += composed.items;
+            gaps += composed.gaps;
+            conflated += composed.conflated;
             if out.len() > before {
                 let (bytes, taken, position) = (out.len(), taken.len(), lag.cursor);
-                ends.push(FrameEnd { bytes, taken, position, items });
+                ends.push(FrameEnd { bytes, taken, position, items, gaps });
             }
             if composed.done {
-                return;
+                return conflated;
             }
         }
     }

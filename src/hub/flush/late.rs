@@ -37,6 +37,8 @@ impl Hub {
         own.frames.encode_window(&self.book, lines, cohort, after.1, out);
         let items = own.frames.items();
         self.counters.items_out += items;
+        self.counters.frames_out += own.frames.ends.len() as u64;
+        self.counters.gaps_out += own.frames.gaps();
         session.items = session.items.wrapping_add(items).wrapping_sub(cohort.items);
         session.place = Place::InStep(cohort.in_step.len() as u32);
         cohort.in_step.push(slot);

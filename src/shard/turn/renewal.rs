@@ -91,12 +91,23 @@ impl Shard {
         self.counters.count_restart();
         let hub = self.salvaged_hub(index, now);
         let Shard { ring, acceptor, doors, inlet, mailbox, counters, overload, .. } = self;
+        let log_addresses = self.log_addresses;
         // The old ring's descriptor counts, so it goes first.
         drop(ring);
         let ring = SocketRing::new(RingSettings::default(), inlet.bell().fd())?;
         let (listener, backlog) = acceptor.listening();
-        let parts =
-            Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, overload };
+        let parts = Parts {
+            hub,
+            ring,
+            listener,
+            backlog,
+            doors,
+            inlet,
+            mailbox,
+            counters,
+            overload,
+            log_addresses,
+        };
         let mut shard = Shard::new(parts);
         (shard.ids, shard.parting) = (self.ids, self.parting);
         (shard.tally, shard.alerts) = (self.tally, self.alerts);

@@ -14,6 +14,8 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_tapecast");
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    /// As it is printed after the stream's.
+    admin: Option<SocketAddr>,
     pub stdin: Option<ChildStdin>,
     log: Arc<Mutex<String>>,
 }
@@ -36,6 +38,9 @@ impl Server {
     fn start_with(flags: Vec<String>) -> Server {
         let mut command = Command::new(BINARY);
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(&flags);
+        if !flags.iter().any(|flag| flag == "--admin") {
+            command.args(["--admin", "127.0.0.1:0"]);
+        }
         Server::spawn(command)
     }
 
@@ -56,9 +61,23 @@ impl Server {
             panic!("no URL was printed, {status}: {}", log.lock().expect("no panic holds it"));
         };
         let address = url.parse().expect("an address and a port");
+        let next = lines.next().and_then(Result::ok).unwrap_or_default();
+        let admin = next.trim().strip_prefix("admin").map(|url| {
+            let address = url.trim().trim_start_matches("http://").trim_end_matches('/');
+            address.parse().expect("an address and a port")
+        });
         thread::spawn(move || lines.for_each(drop));
         let stdin = child.stdin.take();
-        Server { child, address, stdin, log }
+        Server { child, address, admin, stdin, log }
+    }
+
+    /// Panics: it was started with `--admin off`.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.expect("an admin port")
+    }
+
+    pub fn admin_if_any(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     pub fn url(&self, target: &str) -> String {

@@ -35,7 +35,7 @@ impl Server {
     pub fn start(near: IpAddr, flags: &str) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tapecast"));
         command
-            .args(["serve", "--shards", "1", "--listen", &format!("{near}:0")])
+            .args(["serve", "--shards", "1", "--listen", &format!("{near}:0"), "--admin", "off"])
             .args(flags.split_whitespace())
             .envs([("TAPECAST_LOG", "tapecast=debug"), ("NO_COLOR", "1")])
             .stdin(Stdio::null())

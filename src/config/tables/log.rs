@@ -1,0 +1,42 @@
+//! What is logged, and how.
+
+use crate::config::log::check_level;
+use crate::config::setting::{Changes, Setting, Table, at};
+use crate::config::value::Form;
+
+pub const TABLE: Table = Table {
+    name: "log",
+    about: "Log",
+    settings: &[
+        Setting {
+            key: "log_level",
+            value_name: "LEVEL",
+            means: "What is logged: off, error, warn, info, debug or trace, also for a part alone \
+                    (tapecast::feed=debug,info)",
+            why: "Starts, stops, changes of state and faults, but no line for each session: those \
+                  are debug. TAPECAST_LOG is the same as TAPECAST_LOG_LEVEL.",
+            changes: Changes::Live,
+            form: Form::Text(check_level),
+            at: at!(log.level),
+        },
+        Setting {
+            key: "log_format",
+            value_name: "FORMAT",
+            means: "How it looks: human, or json for what collects logs",
+            why: "A person reads it first.",
+            changes: Changes::Restart,
+            form: Form::Word(&["human", "json"]),
+            at: at!(log.format),
+        },
+        Setting {
+            key: "log_addresses",
+            value_name: "BOOL",
+            means: "Whether clients' addresses stand in the log and in what the admin port tells",
+            why: "Who looks for a client that misbehaves needs its address; where it counts as \
+                  personal data, it may be left out.",
+            changes: Changes::Restart,
+            form: Form::Switch,
+            at: at!(log.addresses),
+        },
+    ],
+};

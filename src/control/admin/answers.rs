@@ -1,0 +1,45 @@
+//! What the admin port answers with: JSON, and errors that name the input and the cure.
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// An error as the client sees it.
+#[derive(Debug)]
+pub struct Failed {
+    status: StatusCode,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct FailedBody<'a> {
+    error: &'a str,
+}
+
+impl Failed {
+    pub fn new(status: StatusCode, error: impl Into<String>) -> Failed {
+        Failed { status, error: error.into() }
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        fresh(self.status, Json(FailedBody { error: &self.error }))
+    }
+}
+
+/// What holds for this moment only.
+pub fn fresh(status: StatusCode, body: impl IntoResponse) -> Response {
+    let mut response = (status, body).into_response();
+    set(&mut response, header::CACHE_CONTROL, "no-store");
+    response
+}
+
+pub fn json(body: impl Serialize) -> Response {
+    fresh(StatusCode::OK, Json(body))
+}
+
+pub fn set(response: &mut Response, name: HeaderName, value: &'static str) {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+}

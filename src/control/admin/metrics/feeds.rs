@@ -1,0 +1,42 @@
+//! What each feed counts.
+
+use super::super::view::{View, age_ms};
+use super::families::{Families, Labels};
+use crate::feed::{FeedCondition, FeedCounters};
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
+    let label = |name: &str| -> Labels { vec![("feed", name.to_string())] };
+    let each = |of: fn(&FeedCounters) -> u64| {
+        let rows = view.feeds().map(|(feed, counters)| (label(&feed.name), of(counters)));
+        rows.collect::<Vec<_>>()
+    };
+    let states = view.feeds().flat_map(|(feed, counters)| {
+        let is = counters.condition();
+        let row = |of: FeedCondition| {
+            let labels = vec![("feed", feed.name.clone()), ("state", of.word().to_string())];
+            (labels, u64::from(of == is))
+        };
+        FeedCondition::ALL.map(row)
+    });
+    out.gauge("feed_state", "1 for how the feed is doing, 0 for the other states.", states)?;
+    let ages = view.feeds().filter_map(|(feed, counters)| {
+        Some((label(&feed.name), age_ms(counters)? as f64 / 1_000.0))
+    });
+    out.seconds("feed_age", "Since the feed's newest tick; nothing before the first.", ages)?;
+    let help = "Ticks that the feed gave.";
+    out.counter("feed_ticks", help, each(|c| c.records.load(Ordering::Relaxed)))?;
+    let help = "Lines of the feed that were no records.";
+    out.counter("feed_bad_lines", help, each(|c| c.bad_lines.load(Ordering::Relaxed)))?;
+    let help = "Records without a number: another feed's symbol, or one symbol too many.";
+    out.counter("feed_refused_records", help, each(|c| c.refused.load(Ordering::Relaxed)))?;
+    let help = "Trades in no bar, because they came after its close.";
+    out.counter("feed_late_trades", help, each(|c| c.late_trades.load(Ordering::Relaxed)))?;
+    let help = "Starts of the feed after it had failed.";
+    out.counter("feed_reconnects", help, each(|c| c.restarts.load(Ordering::Relaxed)))?;
+    let symbols = view.ingest.symbols.load(Ordering::Relaxed);
+    out.gauge("symbols", "Symbols of all feeds.", [(vec![], symbols)])?;
+    let dropped = view.ingest.codes_dropped.load(Ordering::Relaxed);
+    out.counter("codes_dropped", "Codes that a tick went without.", [(vec![], dropped)])
+}

@@ -1,0 +1,42 @@
+//! What the admin port sees of the server.
+
+use super::Server;
+use crate::config::Settings;
+use crate::control::{FeedView, LogLevel, ShardView, StopAsker, View, ViewParts};
+use crate::feed::FeedSpec;
+
+impl Server {
+    /// `log` and `stop` are what the admin port changes besides.
+    pub fn view(&self, settings: &Settings, log: LogLevel, stop: StopAsker) -> View {
+        let shards = self.shards.iter().map(|shard| ShardView {
+            core: shard.core,
+            counters: shard.counters.clone(),
+            inlet: shard.inlet.clone(),
+            port: shard.port(),
+        });
+        View::new(ViewParts {
+            epoch: self.epoch.clone(),
+            stream: self.address,
+            shards: shards.collect(),
+            feeds: feed_views(&self.feeds),
+            ingest: self.ingest.counters().clone(),
+            state: self.state.clone(),
+            log_addresses: settings.log.addresses,
+            log,
+            stop,
+        })
+    }
+}
+
+/// A feed is called by its kind, and by its number where another has the same.
+fn feed_views(specs: &[FeedSpec]) -> Vec<FeedView> {
+    let view = |(number, spec): (usize, &FeedSpec)| {
+        let alike = specs.iter().filter(|other| other.kind() == spec.kind()).count();
+        let name = match alike {
+            1 => spec.kind().to_string(),
+            _ => format!("{}-{number}", spec.kind()),
+        };
+        FeedView { name, waits_for_sessions: spec.waits_for_sessions() }
+    };
+    specs.iter().enumerate().map(view).collect()
+}

@@ -1,0 +1,102 @@
+// The tape: the last trades, newest first. It stands still while it is read.
+
+import { millisOf } from '../tapecast.js'
+import { clock, decimalsOf, fixed, whole } from './numbers.js'
+
+const PRINTS_MAX = 80
+
+export class Tape {
+  #list
+  #title
+  #none
+  #single = null
+  #waiting = []
+  #frame = 0
+  #isHeld = false
+  #last = new Map()
+
+  constructor (list, title, none) {
+    this.#list = list
+    this.#title = title
+    this.#none = none
+    const hold = isHeld => () => { this.#isHeld = isHeld; this.#tell(); this.#soon() }
+    for (const [event, isHeld] of [['pointerenter', true], ['pointerleave', false],
+      ['focus', true], ['blur', false]]) list.addEventListener(event, hold(isHeld))
+    this.#tell()
+  }
+
+  /** Shows the trades of one symbol alone, or of all for null. */
+  single (symbol) {
+    this.#single = symbol
+    this.clear()
+    this.#tell()
+  }
+
+  clear () {
+    this.#waiting = []
+    this.#list.replaceChildren()
+    this.#none.hidden = false
+  }
+
+  trade (trade) {
+    const before = this.#last.get(trade.S)
+    this.#last.set(trade.S, trade.p)
+    if (this.#single && this.#single !== trade.S) return
+    this.#take({ trade, way: Math.sign(trade.p - (before ?? trade.p)) })
+  }
+
+  gap ({ S, from, to }) {
+    if (this.#single && this.#single !== S) return
+    const count = from !== undefined && to !== undefined ? whole(to - from + 1) : 'some'
+    this.#take({ gap: `${S}: ${count} trades were missed` })
+  }
+
+  #take (print) {
+    this.#waiting.push(print)
+    // Nobody sees more than these, and a tab in the background would collect for hours.
+    if (this.#waiting.length > PRINTS_MAX) this.#waiting.shift()
+    this.#soon()
+  }
+
+  #soon () {
+    if (this.#isHeld || this.#waiting.length === 0) return
+    this.#frame ||= requestAnimationFrame(() => this.#render())
+  }
+
+  #render () {
+    this.#frame = 0
+    const prints = this.#waiting.splice(0).map(print => print.gap ? gapLine(print) : line(print))
+    this.#list.prepend(...prints.reverse())
+    while (this.#list.childElementCount > PRINTS_MAX) this.#list.lastElementChild.remove()
+    this.#none.hidden = this.#list.childElementCount > 0
+  }
+
+  #tell () {
+    const of = this.#single ? `of ${this.#single}` : 'all on the board'
+    this.#title.textContent = this.#isHeld ? `${of}, paused` : of
+  }
+}
+
+function line ({ trade, way }) {
+  const item = document.createElement('li')
+  const cell = (name, kind, text) => {
+    const element = document.createElement(name)
+    element.className = kind
+    element.textContent = text
+    item.append(element)
+  }
+  const arrow = { 1: '▲ ', '-1': '▼ ', 0: '' }[way]
+  cell('time', '', clock(millisOf(trade.t), true))
+  cell('b', '', trade.S)
+  const decimals = Math.max(2, decimalsOf(trade.p))
+  cell('span', { 1: 'up', '-1': 'down', 0: '' }[way], arrow + fixed(trade.p, decimals))
+  cell('span', 'size', whole(trade.s))
+  return item
+}
+
+function gapLine ({ gap }) {
+  const item = document.createElement('li')
+  item.className = 'gap'
+  item.textContent = gap
+  return item
+}
