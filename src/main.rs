@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use tapecast::cli::{load, serve, subscribe};
+use tapecast::cli::{check, load, serve, subscribe};
 use tracing_subscriber::EnvFilter;
 
 /// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
@@ -22,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Serve feeds to WebSocket subscribers
     Serve(serve::ServeArgs),
+    /// Look whether this machine has what serve needs, and how to mend what it lacks
+    Check(check::CheckArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),
     /// Put load on a server with many connections, and check every stream
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     match arguments.command {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
         Some(Command::Subscribe(args)) => subscribe::run(&args),
         Some(Command::Load(args)) => load::run(&args),
     }

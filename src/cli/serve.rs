@@ -131,7 +131,8 @@ pub struct SocketArgs {
 }
 
 impl ServeArgs {
-    fn settings(&self) -> Settings {
+    /// What the flags come to; not checked yet.
+    pub fn settings(&self) -> Settings {
         let feeds = match self.feeds.is_empty() {
             true => vec!["synthetic".to_string()],
             false => self.feeds.clone(),

@@ -6,12 +6,16 @@ mod budget;
 mod cgroup;
 pub mod descriptors;
 mod failure;
+mod fitness;
+mod host;
 mod kernel_memory;
 mod memory;
 mod placement;
 
 pub use budget::Budget;
 pub use failure::Failure;
+pub use fitness::{Finding, Level, findings};
+pub use host::Facts;
 pub use kernel_memory::KernelMemory;
 pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 

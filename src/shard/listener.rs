@@ -57,6 +57,13 @@ pub fn listen(
     Ok(listeners)
 }
 
+/// Whether the address could be listened on, without doing so: nobody can connect meanwhile.
+pub fn try_address(address: SocketAddr, options: &SocketOptions) -> Result<(), ListenError> {
+    let socket = open(address)?;
+    tune(&socket, options).map_err(|e| explain(address, "setting the socket's options", e))?;
+    socket.bind(&address.into()).map_err(|e| explain(address, "bind", e))
+}
+
 /// With `SO_REUSEPORT`, a bind succeeds although another process of the same user listens, and the
 /// kernel then shares the connections out to both. A bind without it tells.
 fn ensure_free(address: SocketAddr) -> Result<(), ListenError> {

@@ -7,6 +7,7 @@
 //! The market is the recording beside the project where it is there (`TAPECAST_RECORDING` names
 //! another), and always one of the same shape that [`harness::recording`] makes.
 
+mod checking;
 mod closing;
 mod commands;
 mod deadlines;

@@ -5,7 +5,7 @@
 load stage
 
 setup() {
-    NS=tapecast-tune-$$-$BATS_TEST_NUMBER
+    NS=tctune-$$-$BATS_TEST_NUMBER
     STATE=$BATS_TEST_TMPDIR/state
     ip netns add "$NS"
     inside ip link add near numrxqueues 2 numtxqueues 2 type veth peer name far
