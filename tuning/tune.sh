@@ -152,11 +152,11 @@ show() {
     local index wrong=0
     printf 'for %s connections on cores %s with %s MiB of memory\n\n' "$connections" \
         "${cores[*]}" $((ram_kib / 1024))
-    printf '%-7s %-34s %-21s %-21s %s\n' '' KEY NOW WANTED WHY
+    printf '%-7s %-34s %-23s %-23s %s\n' '' KEY NOW WANTED WHY
     for index in "${!names[@]}"; do
         look_at "$index"
         case $verdict in ok | absent) ;; *) wrong=$((wrong + 1)) ;; esac
-        printf '%-7s %-34s %-21s %-21s %s\n' "$verdict" "${names[index]}" "$now" "$goal" \
+        printf '%-7s %-34s %-23s %-23s %s\n' "$verdict" "${names[index]}" "$now" "$goal" \
             "${whys[index]}"
         if [ "$long" = yes ]; then fold -s -w 80 <<< "${costs[index]}" | sed 's/^/          /'; fi
     done
@@ -181,7 +181,7 @@ apply() {
         esac
     done
     if [ "$dry_run" = no ]; then echo "$changed changed"; fi
-    if [ "$affinity$root" = yes ] && pgrep -x irqbalance > /dev/null; then
+    if [ "$affinity$root" = yes ] && pgrep -x irqbalance > /dev/null 2>&1; then
         echo 'tune.sh: irqbalance runs, and will move the interrupts again; stop it' >&2
     fi
     return $failed

@@ -2,7 +2,7 @@
 
 mod table;
 
-use super::serve::ServeArgs;
+use super::serve::{self, ServeArgs};
 use crate::server::{Facts, Finding, Level, findings};
 use std::io::{self, Write};
 use std::path::Path;
@@ -17,7 +17,8 @@ use std::process::ExitCode;
 /// Exit codes: 0 no must, 1 a must, 2 wrong use.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CheckArgs {
-    /// One JSON object in place of the table
+    /// One JSON object in place of the table: version, ok, musts, shoulds, and findings, each with
+    /// name, level, found, wanted, why and cure
     #[arg(long)]
     pub json: bool,
     /// Do not try the addresses: where this server is running, or systemd passes its sockets
@@ -38,11 +39,13 @@ struct Report<'a> {
 
 /// 0: no must; 1: a must; 2: wrong use.
 pub fn run(args: &CheckArgs) -> ExitCode {
-    let settings = args.serve.settings();
-    if let Err(error) = settings.check() {
-        eprintln!("error: {error}");
-        return ExitCode::from(2);
-    }
+    let settings = match serve::check(&args.serve.sources()) {
+        Ok(config) => config.settings,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(2);
+        }
+    };
     let facts = Facts::read(Path::new("/"), &settings, !args.skip_addresses);
     let found = findings(&settings, &facts);
     let text = if args.json { json(&found) } else { table::table(&found) };

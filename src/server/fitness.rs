@@ -9,6 +9,10 @@ use super::Budget;
 use super::host::Facts;
 use crate::config::Settings;
 
+/// Without --max-sessions, what the machine is measured by: room for fewer is worth a word, and of
+/// more nobody has said that they come. Who wants fewer says so.
+const SESSIONS_USUAL: usize = 10_000;
+
 /// How much depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,7 +76,7 @@ struct Plan<'a> {
     shards: usize,
     /// What the server would make of it; `None` where the memory does not suffice to start.
     budget: Option<Budget>,
-    /// Sessions that are asked for, or those that there is room for.
+    /// Sessions that are asked for, or the usual number.
     sessions: usize,
 }
 
@@ -82,20 +86,21 @@ impl<'a> Plan<'a> {
         let memory = facts.memory.as_ref().and_then(|memory| memory.as_ref().ok());
         let budget =
             memory.map(|m| Budget::new(settings, shards, facts.descriptors, m.clients_bytes));
-        let room = budget.as_ref().map_or(0, |budget| budget.sessions_max);
-        let sessions = settings.admission.max_sessions.unwrap_or(room);
+        let sessions = settings.admission.max_sessions.unwrap_or(SESSIONS_USUAL);
         Plan { settings, facts, shards, budget, sessions }
     }
 
-    /// A key that must be so large at least; `None` where the kernel lacks it.
-    fn floor(&self, key: &'static str, least: u64, why: &str) -> Option<Finding> {
+    /// A key that must be `least` at least, where `tune.sh` makes it `tuned`; `None` where the
+    /// kernel lacks it.
+    fn floor(&self, key: &'static str, least: u64, tuned: u64, why: &str) -> Option<Finding> {
         let found = self.facts.sysctl(key)?;
         let finding = Finding::ok(key, found.to_string());
         if found >= least {
             return Some(finding);
         }
         let finding = finding.at(Level::Should).wanted(least.to_string()).why(why);
-        Some(finding.cure(format!("sysctl -w {key}={least}, or {}", self.tune())))
+        let tune = if tuned >= least { format!(", or {}", self.tune()) } else { String::new() };
+        Some(finding.cure(format!("sysctl -w {key}={least}{tune}")))
     }
 
     fn tune(&self) -> String {

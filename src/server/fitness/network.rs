@@ -30,14 +30,15 @@ fn address((flag, address, found): &(&'static str, String, Result<(), String>)) 
 /// one only counts where cookies are off.
 fn queues(plan: &Plan) -> Vec<Finding> {
     let backlog = u64::from(plan.settings.sockets.backlog);
+    let tuned = (plan.sessions as u64 / 4).clamp(4_096, 65_535);
     let why = "--backlog asks for more connects that wait for their accept; the rest are dropped";
-    let mut all: Vec<Finding> =
-        plan.floor("net.core.somaxconn", backlog, why).into_iter().collect();
+    let waiting = plan.floor("net.core.somaxconn", backlog, tuned, why);
+    let mut all: Vec<Finding> = waiting.into_iter().collect();
     let why = "a SYN flood keeps clients out";
-    let cookies = plan.floor("net.ipv4.tcp_syncookies", 1, why);
+    let cookies = plan.floor("net.ipv4.tcp_syncookies", 1, 1, why);
     if cookies.as_ref().is_some_and(|cookies| cookies.level != Level::Ok) {
         let why = "without SYN cookies, handshakes beyond it are dropped";
-        all.extend(plan.floor("net.ipv4.tcp_max_syn_backlog", backlog, why));
+        all.extend(plan.floor("net.ipv4.tcp_max_syn_backlog", backlog, tuned, why));
     }
     all.extend(cookies);
     all
@@ -54,7 +55,8 @@ fn buffers(plan: &Plan) -> Vec<Finding> {
             "--receive-buffer-bytes is cut to this",
         ),
     ];
-    wanted.into_iter().filter_map(|(key, bytes, why)| plan.floor(key, bytes.into(), why)).collect()
+    let floor = |(key, bytes, why): (_, u32, _)| plan.floor(key, bytes.into(), 212_992, why);
+    wanted.into_iter().filter_map(floor).collect()
 }
 
 /// From the second of the three numbers on, the kernel saves memory at every socket's cost.
@@ -63,8 +65,10 @@ fn tcp_memory(plan: &Plan) -> Option<Finding> {
     let numbers = facts.sysctls.get(key).filter(|numbers| numbers.len() == 3)?;
     let memory = facts.memory.as_ref()?.as_ref().ok()?;
     let socket_bytes = memory.shard_settings(plan.settings).socket_full_bytes;
-    // What Tapecast would let them have: beyond its budget it sheds clients itself.
-    let bytes = (plan.sessions as u64).saturating_mul(socket_bytes).min(memory.clients_bytes);
+    // Beyond its budget Tapecast sheds clients itself, and more than half of the memory, with this
+    // at three quarters of it, is not for sockets.
+    let most = memory.clients_bytes.min(facts.memory_there_bytes.unwrap_or(u64::MAX) / 8 * 3);
+    let bytes = (plan.sessions as u64).saturating_mul(socket_bytes).min(most);
     let pressure = numbers[1].saturating_mul(facts.page_bytes);
     let finding = Finding::ok(key, format!("{} MiB before it saves", pressure >> 20));
     if pressure >= bytes {
@@ -85,7 +89,8 @@ fn tracked(plan: &Plan) -> Option<Finding> {
     let others = plan.facts.sysctl("net.netfilter.nf_conntrack_count").unwrap_or(0);
     let least = plan.sessions as u64 + others;
     let why = "connections are tracked here, and packets of more than this are dropped";
-    plan.floor("net.netfilter.nf_conntrack_max", least, why)
+    let tuned = plan.sessions as u64 * 2 + 65_536;
+    plan.floor("net.netfilter.nf_conntrack_max", least, tuned, why)
 }
 
 /// With fewer queues than shards, cores without one wait for another's to hand packets over.

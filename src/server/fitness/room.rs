@@ -3,10 +3,6 @@
 use super::{Finding, Level, Plan};
 use crate::server::{Budget, MemoryBudget};
 
-/// Without --max-sessions, room for fewer than these is worth a word: the usual limits of
-/// descriptors have room for more. Who wants fewer says so, and is not told.
-const SESSIONS_USUAL: usize = 10_000;
-
 /// glommio starts no executor with less (its `Reactor::new`).
 const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
 
@@ -15,8 +11,8 @@ const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
 const THREADS_PER_SHARD: u64 = 2;
 const THREADS_OTHERS: u64 = 16;
 
-/// Files that the rest of the machine may open, as `tune.sh` leaves for it.
-const FILES_OTHERS: u64 = 65_536;
+/// Files that the rest of the machine may have open.
+const FILES_OTHERS: u64 = 32_768;
 
 pub fn findings(plan: &Plan) -> Vec<Finding> {
     let mut all = vec![cores(plan)];
@@ -46,10 +42,7 @@ fn descriptors(plan: &Plan) -> Vec<Finding> {
     let found = plan.facts.descriptors;
     let Some(budget) = &plan.budget else { return Vec::new() };
     let room = budget.sessions_max;
-    let (asked, sessions) = match plan.settings.admission.max_sessions {
-        Some(asked) => (true, asked),
-        None => (false, SESSIONS_USUAL),
-    };
+    let sessions = plan.sessions;
     let limit = if found == u64::MAX { "no limit".to_string() } else { found.to_string() };
     let finding = Finding::ok("open files (ulimit -Hn)", format!("{limit}: {room} sessions"));
     let needed = needed(plan, sessions);
@@ -57,22 +50,22 @@ fn descriptors(plan: &Plan) -> Vec<Finding> {
         finding
     } else {
         let level = if room == 0 { Level::Must } else { Level::Should };
-        let more = if asked { "--max-sessions" } else { "more" };
         let soft = needed.max(found);
         finding
             .at(level)
             .wanted(format!("{needed} for {sessions} sessions"))
-            .why(format!("a descriptor each; {more} cannot be served, and is refused"))
+            .why(format!("a session needs one; of more than {room} the rest are refused"))
             .cure(format!(
                 "LimitNOFILE={soft} in the unit, 'ulimit -Hn {soft}' as root before the start, or \
                  tuning/tune.sh persist --connections {sessions} for logins"
             ))
     };
     let mut all = vec![own];
+    // What tune.sh sets is more than this.
     let why = "no process may be granted more, whatever its unit says";
-    all.extend(plan.floor("fs.nr_open", needed.min(1 << 30), why));
-    let why = "the open files of all processes together";
-    all.extend(plan.floor("fs.file-max", needed.min(1 << 30) + FILES_OTHERS, why));
+    all.extend(plan.floor("fs.nr_open", needed, needed, why));
+    let (least, why) = (needed + FILES_OTHERS, "the open files of all processes together");
+    all.extend(plan.floor("fs.file-max", least, least, why));
     all
 }
 
