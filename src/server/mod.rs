@@ -7,6 +7,7 @@ mod cgroup;
 pub mod descriptors;
 mod failure;
 mod kernel_memory;
+mod listening;
 mod memory;
 mod placement;
 
@@ -16,20 +17,20 @@ pub use kernel_memory::KernelMemory;
 pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 
 use crate::config::Settings;
-use crate::control::Watchdog;
+use crate::control::{Sight, Watchdog};
 use crate::feed::{
     FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError, Subscribed,
 };
 use crate::hub::HubSettings;
 use crate::limits::INLET_TICKS;
 use crate::shard::{
-    Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen,
-    probe,
+    Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, probe,
 };
+use listening::Listening;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is cut after the drain's time is over is cut this much later at the latest.
@@ -76,8 +77,7 @@ pub struct Server {
     pub shards: Vec<ShardHandle>,
     ingest: IngestHandle,
     watchdog: Watchdog,
-    /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
-    listeners: Vec<OwnedFd>,
+    listening: Listening,
 }
 
 impl Server {
@@ -101,8 +101,7 @@ impl Server {
             sources.iter_mut().for_each(|source| source.enable_faults());
         }
         let has_live_feed = sources.iter().any(|source| source.is_live());
-        let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
-        let address = local_address(&listeners[0]).map_err(StartError::Address)?;
+        let listening = Listening::begin(settings, cores.len())?;
         let epoch = new_epoch();
         let doors = doors(&counters)?;
         let mut shards = Vec::with_capacity(cores.len());
@@ -119,13 +118,14 @@ impl Server {
                 },
                 epoch: epoch.clone(),
                 backlog: settings.sockets.backlog as usize,
+                shares_out: listening.shares_out(),
                 doors: doors.clone(),
                 has_live_feed,
                 restarts_max: settings.boundaries.shard_restarts_max,
                 restart_window_ms: settings.boundaries.shard_restart_window_ms,
                 counters: counters[index].clone(),
             };
-            shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
+            shards.push(ShardHandle::start(shard, &listening.of_shard(index))?);
         }
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
         let boundaries = &settings.boundaries;
@@ -134,15 +134,15 @@ impl Server {
         let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
         let watchdog = Watchdog::new(counters, report_ms, exit_ms);
         let kernel_memory = KernelMemory::default();
-        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, watchdog, listeners })
+        let address = listening.address;
+        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, watchdog, listening })
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
     /// are spread over `over_ms`.
     pub fn drain(&mut self, over_ms: u64) {
         self.shards.iter().for_each(|shard| shard.drain(over_ms, DRAIN_GRACE_MS));
-        // A client that comes now is refused by the kernel and tries another server.
-        self.listeners.clear();
+        self.listening.end();
     }
 
     /// Whether every shard has ended.
@@ -170,9 +170,25 @@ impl Server {
         self.watchdog.look(passed_ms).map(Failure::Stuck)
     }
 
-    /// Whether every shard turns or sleeps.
-    pub fn is_watchdog_fed(&self) -> bool {
-        self.watchdog.is_fed()
+    /// Whether a client that subscribes now is served: every shard has turned and turns still, so
+    /// that its listener is accepted from, and the feeds have all been polled and what they gave
+    /// was offered to every shard. A feed need not have given anything: at night there is no tick.
+    pub fn is_serving(&self) -> bool {
+        let shards = self.shards.iter().map(|shard| &shard.counters);
+        let mut shards = shards.map(|c| c.progress().0 > 0 && !c.has_ended() && !c.is_exhausted());
+        let polled = self.ingest.counters().turns.load(Ordering::Acquire) > 0;
+        shards.all(|serves| serves) && polled && self.watchdog.is_fed()
+    }
+
+    /// What systemd is told of.
+    pub fn sight(&self) -> Sight<'_> {
+        Sight {
+            sessions: self.sessions(),
+            shards: self.shards.len(),
+            turns: self.watchdog.is_fed(),
+            serves: self.is_serving(),
+            feeds: self.ingest.counters(),
+        }
     }
 
     /// Waits for all threads. The error is a panic, in words.
@@ -205,11 +221,6 @@ fn open_feeds(
     let counters = counters.to_vec();
     let subscribed: Subscribed = Arc::new(move || counters.iter().map(|c| c.subscribed()).sum());
     specs.iter().map(|spec| spec.open(&subscribed)).collect()
-}
-
-fn local_address(listener: &OwnedFd) -> io::Result<SocketAddr> {
-    let bound = socket2::SockRef::from(listener).local_addr()?;
-    bound.as_socket().ok_or_else(|| io::Error::other("not an internet address"))
 }
 
 /// A text that no earlier start of a server had.

@@ -34,7 +34,7 @@ pub use completion::{Completion, End, Token};
 pub use counters::ShardCounters;
 pub use door::Door;
 pub use gauges::OverloadGauges;
-pub use listener::{ListenError, listen};
+pub use listener::{ListenError, listen, passed_listeners};
 pub use probe::{RingError, probe};
 pub use ring::{RingSettings, SendNow, SocketRing};
 pub use step::Step;

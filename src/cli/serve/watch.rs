@@ -1,7 +1,7 @@
 //! What the main thread does while the server runs, and while it stops.
 
 use crate::config::Settings;
-use crate::control::{LOOK_RUNNING, LOOK_STOPPING, Signals, Woken};
+use crate::control::{LOOK_RUNNING, LOOK_STOPPING, Signals, Systemd, Woken};
 use crate::panics;
 use crate::server::{Failure, STOP_GRACE_MS, Server};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// Waits for a signal and stops the server in order; a second signal, or a failure, ends it.
 pub fn until_stopped(settings: &Settings, signals: &mut Signals, mut server: Server) -> ExitCode {
-    let mut clock = Looks::begin();
+    let mut clock = Looks::begin(&settings.feeds);
     match signals.wait(LOOK_RUNNING, || look_after(&mut server, &mut clock, false)) {
         Woken::Condition(failure) => return give_up(failure),
         Woken::Signal(name) => tracing::info!(
@@ -18,6 +18,7 @@ pub fn until_stopped(settings: &Settings, signals: &mut Signals, mut server: Ser
             settings.drain_ms / 1000
         ),
     }
+    clock.systemd.stopping(server.sessions(), settings.drain_ms + STOP_GRACE_MS);
     server.drain(settings.drain_ms);
     let overdue = Instant::now() + Duration::from_millis(settings.drain_ms + STOP_GRACE_MS);
     let end = signals.wait(LOOK_STOPPING, || match look_after(&mut server, &mut clock, true) {
@@ -48,7 +49,9 @@ pub fn until_stopped(settings: &Settings, signals: &mut Signals, mut server: Ser
 /// One look; gives what the process must end for.
 fn look_after(server: &mut Server, clock: &mut Looks, stopping: bool) -> Option<Failure> {
     panics::log_reports(false);
-    server.look_after(clock.passed_ms(), stopping)
+    let failure = server.look_after(clock.passed_ms(), stopping);
+    clock.systemd.look(server.sight(), Instant::now());
+    failure
 }
 
 fn give_up(failure: Failure) -> ExitCode {
@@ -57,15 +60,18 @@ fn give_up(failure: Failure) -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
-/// When the last look was. Milliseconds that are not whole yet count for the next.
+/// When the last look was, and who is told of what it saw. Milliseconds that are not whole yet
+/// count for the next.
 struct Looks {
+    systemd: Systemd,
     began: Instant,
     counted_ms: u64,
 }
 
 impl Looks {
-    fn begin() -> Looks {
-        Looks { began: Instant::now(), counted_ms: 0 }
+    fn begin(feeds: &[String]) -> Looks {
+        let systemd = Systemd::of_environment(feeds);
+        Looks { systemd, began: Instant::now(), counted_ms: 0 }
     }
 
     fn passed_ms(&mut self) -> u64 {
