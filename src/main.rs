@@ -1,10 +1,8 @@
 //! Arguments → command → exit code. 0: done; 1: failed; 2: wrong use.
 
 use clap::{Parser, Subcommand};
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tapecast::cli::{load, serve, subscribe};
-use tracing_subscriber::EnvFilter;
+use tapecast::cli::{config, load, serve, start_log, subscribe};
 
 /// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
 ///
@@ -22,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Serve feeds to WebSocket subscribers
     Serve(serve::ServeArgs),
+    /// Print the configuration in force, with the origin of each value
+    Config(config::ConfigArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),
     /// Put load on a server with many connections, and check every stream
@@ -30,16 +30,17 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("TAPECAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
     match arguments.command {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(args)) => serve::run(&args),
-        Some(Command::Subscribe(args)) => subscribe::run(&args),
-        Some(Command::Load(args)) => load::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
+        Some(Command::Subscribe(args)) => {
+            start_log();
+            subscribe::run(&args)
+        }
+        Some(Command::Load(args)) => {
+            start_log();
+            load::run(&args)
+        }
     }
 }

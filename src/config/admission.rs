@@ -19,29 +19,16 @@ pub struct AdmissionSettings {
     pub refusal_ms: u64,
 }
 
+/// The reasons stand with the declarations, in `tables/admission.rs`.
 impl Default for AdmissionSettings {
     fn default() -> AdmissionSettings {
         AdmissionSettings {
             max_sessions: None,
-            // A herd of honest clients is half-open all at once: one that runs an event loop opens
-            // every connection before it sends the first request. Less than the sessions would
-            // refuse some of them, and keep no place for anyone, since everyone begins half-open:
-            // what ends a slowloris is its deadline, and what bounds it the limit of an address.
             max_half_open: None,
-            // A connect with its upgrade and snapshot costs some 50 us, so this is a quarter of a
-            // core, and leaves the rest to the flush.
             accept_rate: 5_000,
-            // After a restart everybody comes at once, and should be served within seconds: 15,000
-            // clients pass at once, on one shard too; 20,000 are as many as fit the usual limit of
-            // descriptors. What is above it comes back at the rate.
             accept_burst: 20_000,
-            // An office or a mobile network behind one address has hundreds of subscribers; one
-            // machine with more than a thousand connections should share some.
             max_per_address: 1_000,
-            // Load generators, tests and proxies on the same machine come from there.
             exempt_loopback: true,
-            // A client that waits to be told has sent its request by then; a slow path takes two
-            // round trips for it.
             refusal_ms: 2_000,
         }
     }

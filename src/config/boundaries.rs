@@ -15,23 +15,15 @@ pub struct BoundarySettings {
     pub feed_retry_ms_max: u64,
 }
 
+/// The reasons stand with the declarations, in `tables/boundaries.rs` and `tables/feeds.rs`.
 impl Default for BoundarySettings {
     fn default() -> BoundarySettings {
         BoundarySettings {
-            // A defect that a rare message meets comes once in a while, and its restart costs one
-            // shard's clients a reconnect. Five in a minute is a defect that every client's
-            // return meets again: then a fresh process, or an operator, must look at it.
             shard_restarts_max: 5,
             shard_restart_window_ms: 60_000,
-            // The longest turn of a healthy shard is a flush of 32,768 sends: 150 ms.
             stuck_report_ms: 2_000,
-            // A machine that swaps, or a debugger's short stop, is not killed for it; clients
-            // have their own heartbeats and are gone by then.
             stuck_exit_ms: 10_000,
-            // A file that is being replaced or a pipe's writer that restarts is back in a second.
             feed_retry_ms: 500,
-            // Long enough that a feed that stays away costs nothing, short enough that nobody
-            // restarts the server by hand to have it sooner.
             feed_retry_ms_max: 30_000,
         }
     }

@@ -4,10 +4,12 @@
 //! and sends messages. Today it is signals, and what systemd is told; the admin port belongs here
 //! too.
 
+mod logging;
 mod signals;
 mod systemd;
 mod watchdog;
 
+pub use logging::LogLevel;
 pub use signals::{LOOK_RUNNING, LOOK_STOPPING, Signals, Woken};
 pub use systemd::{Sight, Systemd};
 pub use watchdog::{Stuck, Watchdog};

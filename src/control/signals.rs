@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT, waited for beside a condition of the caller's.
+//! SIGTERM, SIGINT and SIGHUP, waited for beside a condition of the caller's.
 
 use std::io;
 use std::time::Duration;
@@ -16,15 +16,20 @@ pub const LOOK_STOPPING: Duration = Duration::from_millis(10);
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken<T> {
+    /// One that stops the server.
     Signal(&'static str),
+    /// SIGHUP: the configuration is to be read again.
+    Reload,
     Condition(T),
 }
 
-/// The signals that stop the server. From its making on they no longer end the process.
+/// The signals that stop the server, and the one that has it read its configuration again. From
+/// its making on they no longer end the process.
 pub struct Signals {
     runtime: Runtime,
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -34,8 +39,9 @@ impl Signals {
         let context = runtime.enter();
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
+        let hangup = signal(SignalKind::hangup())?;
         drop(context);
-        Ok(Signals { runtime, terminate, interrupt })
+        Ok(Signals { runtime, terminate, interrupt, hangup })
     }
 
     /// Waits for the next signal, or until `condition`, which is asked every `look`, gives
@@ -45,13 +51,14 @@ impl Signals {
         look: Duration,
         mut condition: impl FnMut() -> Option<T>,
     ) -> Woken<T> {
-        let Signals { runtime, terminate, interrupt } = self;
+        let Signals { runtime, terminate, interrupt, hangup } = self;
         runtime.block_on(async {
             let mut look = tokio::time::interval(look);
             loop {
                 tokio::select! {
                     _ = terminate.recv() => return Woken::Signal("SIGTERM"),
                     _ = interrupt.recv() => return Woken::Signal("SIGINT"),
+                    _ = hangup.recv() => return Woken::Reload,
                     _ = look.tick() => {
                         if let Some(given) = condition() {
                             return Woken::Condition(given);

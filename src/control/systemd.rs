@@ -38,6 +38,8 @@ pub struct Systemd {
     watchdog_fed_at: Option<Instant>,
     is_ready: bool,
     is_stopping: bool,
+    /// What was read last was wrong.
+    config_is_old: bool,
     status_at: Option<Instant>,
     ages: Vec<Age>,
     /// A message that is not sent is told once: each further one fails alike.
@@ -68,6 +70,7 @@ impl Systemd {
             watchdog_fed_at: None,
             is_ready: false,
             is_stopping: false,
+            config_is_old: false,
             status_at: None,
             ages: feeds.iter().map(age).collect(),
             has_failed: false,
@@ -110,10 +113,12 @@ impl Systemd {
         }
     }
 
-    /// The reload is over, whether the new configuration was good or not.
-    pub fn reloaded(&mut self) {
-        self.tell(&[NotifyState::Ready]);
+    /// The reload is over. Where the new configuration was wrong and the old one was kept, the
+    /// state in words says so until one is good: to systemd, a reload that was answered is one.
+    pub fn reloaded(&mut self, was_kept: bool) {
+        self.config_is_old = was_kept;
         self.status_at = None;
+        self.tell(&[NotifyState::Ready]);
     }
 
     /// The stop begins and may take `most_ms`: as long as that, systemd must wait, though its
@@ -157,6 +162,10 @@ impl Systemd {
                 }
                 None => write!(words, "; feed {feed} ({kind}): no tick yet"),
             };
+        }
+        if self.config_is_old {
+            words
+                .push_str("; the configuration read last is wrong, and the one before is in force");
         }
         words
     }

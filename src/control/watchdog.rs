@@ -43,6 +43,10 @@ impl Watchdog {
         Watchdog { shards: shards.into_iter().map(watched).collect(), report_ms, exit_ms }
     }
 
+    pub fn set_limits(&mut self, report_ms: u64, exit_ms: u64) {
+        (self.report_ms, self.exit_ms) = (report_ms, exit_ms);
+    }
+
     /// `passed_ms` is the time since the last look. Gives a shard that is given up.
     pub fn look(&mut self, passed_ms: u64) -> Option<Stuck> {
         let (report_ms, exit_ms) = (self.report_ms, self.exit_ms);

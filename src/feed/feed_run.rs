@@ -6,6 +6,7 @@ use super::numbering::{Numbering, Refusal};
 use super::outlet::{Outlet, TickQueue};
 use super::retry::Retry;
 use super::source::{Next, Source};
+use super::spec::Pace;
 use crate::market::{Feed, FeedState, Record, RecordBody, Tick, TickBody};
 use crate::panics;
 use crossbeam::utils::CachePadded;
@@ -103,6 +104,21 @@ impl FeedRun {
     /// When it is started again after its death.
     pub fn set_retry(&mut self, retry: Retry) {
         self.retry = retry;
+    }
+
+    pub fn set_waits(&mut self, first_ms: u64, longest_ms: u64) {
+        self.retry.set_waits(first_ms, longest_ms);
+    }
+
+    /// Whether it is stale is judged by it from the next turn on.
+    pub fn set_stale(&mut self, stale_ns: i64) {
+        self.stale_ns = stale_ns;
+    }
+
+    pub fn set_pace(&mut self, pace: Pace) {
+        if let Some(source) = &mut self.source {
+            source.set_pace(pace);
+        }
     }
 
     /// The state in force, for a shard that has lost it.

@@ -6,8 +6,10 @@ use super::numbering::Numbering;
 use super::outlet::Outlet;
 use super::retry::Retry;
 use super::source::Source;
+use super::spec::Pace;
 use crate::limits::FEEDS_MAX;
 use crate::market::Feed;
+use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 use std::io;
 use std::sync::Arc;
@@ -31,6 +33,17 @@ pub struct Ingest {
     feeds: Vec<FeedRun>,
     shared: Shared<Arc<Inlet>>,
     counters: Arc<IngestCounters>,
+    tunings: Arc<ArrayQueue<Tuning>>,
+}
+
+/// What may change while the feeds run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tuning {
+    pub stale_ms: u64,
+    pub retry_ms: u64,
+    pub retry_ms_max: u64,
+    /// By feed, in their order; `None` where a feed has none.
+    pub paces: Vec<Option<Pace>>,
 }
 
 /// Readable by anyone at any time; written by the ingest thread alone.
@@ -62,6 +75,8 @@ pub struct IngestHandle {
     thread: JoinHandle<()>,
     stop: Arc<AtomicBool>,
     counters: Arc<IngestCounters>,
+    /// At most one, the newest: what it replaces need not be seen.
+    tunings: Arc<ArrayQueue<Tuning>>,
 }
 
 /// Why the ingest thread cannot start.
@@ -89,10 +104,10 @@ impl Ingest {
         let mut ingest = Ingest::new(sources, inlets, stale_ms, wall_ns());
         ingest.feeds.iter_mut().for_each(|feed| feed.set_retry(retry));
         let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
-        let stopped = Arc::clone(&stop);
+        let (stopped, tunings) = (Arc::clone(&stop), Arc::clone(&ingest.tunings));
         let builder = thread::Builder::new().name("ingest".into());
         let thread = builder.spawn(move || ingest.run(&stopped))?;
-        Ok(IngestHandle { thread, stop, counters })
+        Ok(IngestHandle { thread, stop, counters, tunings })
     }
 
     fn new(
@@ -101,7 +116,7 @@ impl Ingest {
         stale_ms: u64,
         now_ns: i64,
     ) -> Ingest {
-        let stale_ns = i64::try_from(stale_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let stale_ns = stale_ns(stale_ms);
         let feed = |(number, source)| FeedRun::new(Feed(number as u8), source, stale_ns, now_ns);
         let feeds: Vec<FeedRun> = sources.into_iter().enumerate().map(feed).collect();
         let counters = IngestCounters {
@@ -113,11 +128,15 @@ impl Ingest {
         };
         let outlets = inlets.into_iter().map(|inlet| (Outlet::default(), inlet)).collect();
         let shared = Shared { numbering: Numbering::default(), outlets };
-        Ingest { feeds, shared, counters: Arc::new(counters) }
+        let tunings = Arc::new(ArrayQueue::new(1));
+        Ingest { feeds, shared, counters: Arc::new(counters), tunings }
     }
 
     fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
+            if let Some(tuning) = self.tunings.pop() {
+                self.tune(&tuning);
+            }
             let now_ns = wall_ns();
             match self.turn(now_ns) {
                 Rest::None => {}
@@ -127,6 +146,16 @@ impl Ingest {
                     let sleep_ns = at_ns.saturating_sub(wall_ns()).max(0) as u64;
                     thread::park_timeout(Duration::from_nanos(sleep_ns).min(SLEEP_MAX));
                 }
+            }
+        }
+    }
+
+    fn tune(&mut self, tuning: &Tuning) {
+        for (index, feed) in self.feeds.iter_mut().enumerate() {
+            feed.set_stale(stale_ns(tuning.stale_ms));
+            feed.set_waits(tuning.retry_ms, tuning.retry_ms_max);
+            if let Some(Some(pace)) = tuning.paces.get(index) {
+                feed.set_pace(*pace);
             }
         }
     }
@@ -179,6 +208,12 @@ impl IngestHandle {
         self.thread.thread().unpark();
     }
 
+    /// Goes on with other parameters, from the thread's next turn on.
+    pub fn tune(&self, tuning: Tuning) {
+        self.tunings.force_push(tuning);
+        self.thread.thread().unpark();
+    }
+
     /// Waits for the thread's end. The error is the thread's panic.
     pub fn join(self) -> thread::Result<()> {
         self.thread.join()
@@ -192,6 +227,10 @@ impl IngestHandle {
     pub fn counters(&self) -> &Arc<IngestCounters> {
         &self.counters
     }
+}
+
+fn stale_ns(stale_ms: u64) -> i64 {
+    i64::try_from(stale_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000)
 }
 
 /// The one of two rests that ends first.

@@ -32,6 +32,13 @@ impl Retry {
         Retry { first_ns, longest_ns, deaths: 0, due_ns: None, started_ns: i64::MIN }
     }
 
+    /// Goes on with other waits: for the next death, and for a wait that is longer than the new
+    /// longest.
+    pub fn set_waits(&mut self, first_ms: u64, longest_ms: u64) {
+        let Retry { first_ns, longest_ns, .. } = Retry::new(first_ms, longest_ms);
+        (self.first_ns, self.longest_ns) = (first_ns, longest_ns);
+    }
+
     /// The feed has died, or could not be started. Gives when it is due again. One that had run
     /// for longer than the longest wait is not one that dies at once: it begins with the shortest.
     pub fn died(&mut self, now_ns: i64) -> i64 {

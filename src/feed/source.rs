@@ -1,5 +1,6 @@
 //! What the ingest thread asks of a feed.
 
+use super::spec::Pace;
 use crate::market::Record;
 use std::sync::Arc;
 
@@ -43,6 +44,9 @@ pub trait Source: Send {
 
     /// Lets `{"T":"fault"}` among its lines panic: for staging and tests.
     fn enable_faults(&mut self) {}
+
+    /// From now on its records come at this pace, where it makes them itself.
+    fn set_pace(&mut self, _pace: Pace) {}
 
     /// Lines that were no records, so far.
     fn bad_lines_count(&self) -> u64 {

@@ -63,22 +63,22 @@ pub struct ReplaySpec {
     pub restamp: bool,
 }
 
-/// What is wrong with a `--feed` text.
+/// What is wrong with a feed's text. Whoever reads it knows where it was given, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    #[error("--feed {0}: unknown feed; give synthetic, replay:PATH or stdin")]
+    #[error("{0}: unknown feed; give synthetic, replay:PATH or stdin")]
     UnknownFeed(String),
-    #[error("--feed {feed}: unknown key {key:?}; known are {known}")]
+    #[error("{feed}: unknown key {key:?}; known are {known}")]
     UnknownKey { feed: &'static str, key: String, known: &'static str },
-    #[error("--feed {feed}: {key}={value} does not fit; give {cure}")]
+    #[error("{feed}: {key}={value} does not fit; give {cure}")]
     BadValue { feed: &'static str, key: &'static str, value: String, cure: String },
-    #[error("--feed {feed}: {text} is given twice; give it once")]
+    #[error("{feed}: {text} is given twice; give it once")]
     Twice { feed: &'static str, text: String },
-    #[error("--feed synthetic: rate excludes interval_ms and burst; give one or the other")]
+    #[error("synthetic: rate excludes interval_ms and burst; give one or the other")]
     TwoPaces,
-    #[error("--feed synthetic: interval_ms and burst belong together; give both")]
+    #[error("synthetic: interval_ms and burst belong together; give both")]
     HalfPace,
-    #[error("--feed replay: the path is missing; give replay:PATH")]
+    #[error("replay: the path is missing; give replay:PATH")]
     NoPath,
 }
 
@@ -108,6 +108,24 @@ impl Default for SyntheticSpec {
 }
 
 impl FeedSpec {
+    /// What may change while it runs.
+    pub fn pace(&self) -> Option<Pace> {
+        match self {
+            FeedSpec::Synthetic(spec) => Some(spec.pace),
+            FeedSpec::Replay(_) | FeedSpec::Stdin => None,
+        }
+    }
+
+    /// Whether the other one is the same feed, perhaps at another pace.
+    pub fn is_same_but_pace(&self, other: &FeedSpec) -> bool {
+        match (self, other) {
+            (FeedSpec::Synthetic(a), FeedSpec::Synthetic(b)) => {
+                *a == SyntheticSpec { pace: a.pace, ..b.clone() }
+            }
+            _ => self == other,
+        }
+    }
+
     /// Opens what the feed reads, so that a missing file is an error before the server starts.
     pub fn open(&self, subscribed: &Subscribed) -> Result<Box<dyn Source>, FeedOpenError> {
         Ok(match self {
@@ -291,7 +309,7 @@ mod tests {
         assert_eq!("stdin".parse(), Ok(FeedSpec::Stdin));
     }
 
-    /// Method: wrong texts; each message must name the flag and these words.
+    /// Method: wrong texts; each message must have these words.
     #[test]
     fn errors_name_key_value_and_cure() {
         for (text, words) in [
@@ -318,7 +336,7 @@ mod tests {
         ] {
             let error = text.parse::<FeedSpec>().expect_err(text).to_string();
             let named = |word: &&str| error.contains(*word);
-            assert!(error.starts_with("--feed ") && words.iter().all(named), "{text}: {error}");
+            assert!(words.iter().all(named), "{text}: {error}");
         }
     }
 }

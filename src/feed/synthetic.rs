@@ -163,6 +163,14 @@ impl Source for Synthetic {
     fn is_live(&self) -> bool {
         true
     }
+
+    /// The walk goes on; what is due is counted anew, so that nothing is due twice or made up for.
+    fn set_pace(&mut self, pace: Pace) {
+        if self.spec.pace != pace {
+            self.spec.pace = pace;
+            (self.start_ns, self.given_count, self.tests_given_count) = (None, 0, 0);
+        }
+    }
 }
 
 impl Walk {

@@ -95,6 +95,11 @@ impl Breaker {
         self.budget_bytes
     }
 
+    /// Holds from the next look on.
+    pub fn set_budget(&mut self, budget_bytes: u64) {
+        self.budget_bytes = budget_bytes.max(1);
+    }
+
     /// Takes in what is used now.
     pub fn look(&mut self, used_bytes: u64) -> Option<PressureChange> {
         let percent = self.percent(used_bytes);

@@ -42,6 +42,7 @@ mod membership;
 mod own;
 pub mod pacing;
 mod receive;
+mod reload;
 #[cfg(test)]
 mod rig;
 mod salvage;

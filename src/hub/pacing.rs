@@ -94,6 +94,21 @@ impl Pacing {
         }
     }
 
+    /// Goes on with other limits and another window. What was widened stays so while lag is
+    /// watched at all, and is narrowed as ever, but never below what is configured.
+    pub fn configure(&mut self, settings: LagSettings, flush_ms: u64, now_ms: u64) {
+        let is_widened = self.window_ms > self.flush_ms;
+        (self.settings, self.flush_ms) = (settings, flush_ms);
+        self.refuses &= settings.refuse_ms > 0;
+        let keeps_wide = is_widened && settings.widen_ms > 0;
+        let window_ms = if keeps_wide { self.window_ms.max(flush_ms) } else { flush_ms };
+        if window_ms != self.window_ms {
+            self.window_ms = window_ms;
+            self.meter.clear(now_ms);
+            self.changed_at_ms = now_ms;
+        }
+    }
+
     /// The batching window in force, in ms.
     pub fn window_ms(&self) -> u64 {
         self.window_ms

@@ -5,7 +5,7 @@ use super::accounts::MemorySettings;
 use super::pacing::LagSettings;
 use crate::limits;
 
-/// Times in ms. The defaults are justified where the configuration defines them.
+/// Times in ms. Defaults without a reason here have it where the configuration declares them.
 #[derive(Debug, Clone)]
 pub struct HubSettings {
     pub tape_ticks: usize,
@@ -47,26 +47,17 @@ impl Default for HubSettings {
     fn default() -> HubSettings {
         HubSettings {
             tape_ticks: limits::TAPE_TICKS,
-            // Under load batches form by themselves; at rest a tick goes out at once.
             flush_ms: 0,
-            // A TLS proxy and a slow phone behind it need two seconds; a slowloris gets ten.
             handshake_ms: 10_000,
-            // Below the 60 s after which proxies and address translators forget who is silent.
             ping_ms: 45_000,
-            // A phone that wakes its radio answers in a few seconds; 20 s is a client that is gone.
             pong_ms: 20_000,
-            // Second line behind TCP_USER_TIMEOUT (10 s), which ends who acknowledges nothing: this
-            // ends who acknowledges and never reads.
             write_stall_ms: 15_000,
-            // A Close frame and its answer are one round trip; five seconds allow for a lossy path.
             close_ms: 5_000,
             // A second is over before the queue of a full backlog is; five more blur the edges of
             // what is given out in slots already.
             retry_ms: 1_000,
             jitter_ms: 5_000,
             session_symbols_max: limits::SESSION_SYMBOLS_MAX,
-            // Fifty commands of a page a second are 10 KB. This is a core's thousandth where the
-            // bytes are tiny frames (20,000 of them), and its hundredth where they are symbols.
             intake_bytes_per_second: 128 * 1024,
             echo: false,
             memory: MemorySettings::default(),

@@ -57,6 +57,13 @@ pub struct TooLittleMemory {
     pub budget: MemoryBudget,
 }
 
+impl TooLittleMemory {
+    /// Whether the budget is a setting, and not what the machine has.
+    pub fn is_given(&self) -> bool {
+        self.budget.source == MemorySource::Given
+    }
+}
+
 impl MemoryBudget {
     /// `shard_bytes` is what each shard needs for its tables and buffers.
     pub fn new(

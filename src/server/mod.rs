@@ -10,6 +10,7 @@ mod kernel_memory;
 mod listening;
 mod memory;
 mod placement;
+mod plan;
 
 pub use budget::Budget;
 pub use failure::Failure;
@@ -19,14 +20,15 @@ pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 use crate::config::Settings;
 use crate::control::{Sight, Watchdog};
 use crate::feed::{
-    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError, Subscribed,
+    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError,
+    Subscribed, Tuning,
 };
-use crate::hub::HubSettings;
 use crate::limits::INLET_TICKS;
 use crate::shard::{
     Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, probe,
 };
 use listening::Listening;
+use plan::Plan;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub const STOP_GRACE_MS: u64 = 900;
 /// Why the server does not start; the text names the input and the cure.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
+    #[error("--feed {0}")]
     Spec(#[from] SpecError),
     #[error(transparent)]
     Feed(#[from] FeedOpenError),
@@ -61,6 +63,11 @@ pub enum StartError {
          'ulimit -Hn' or LimitNOFILE, or start fewer --shards"
     )]
     TooFewDescriptors(u64, usize),
+    #[error(
+        "{sessions} sessions need {missing} descriptors more than the limit of {descriptors} open \
+         files leaves for them; raise it with 'ulimit -Hn' or LimitNOFILE, or give at most {room}"
+    )]
+    TooManySessions { sessions: usize, missing: usize, descriptors: u64, room: usize },
     #[error(transparent)]
     Memory(#[from] TooLittleMemory),
     #[error("the listening socket has no address: {0}")]
@@ -78,23 +85,21 @@ pub struct Server {
     ingest: IngestHandle,
     watchdog: Watchdog,
     listening: Listening,
+    /// Every feed is a replay.
+    waits_for_readers: bool,
 }
 
 impl Server {
     /// Starts everything; when it returns, clients are served.
     pub fn start(settings: &Settings) -> Result<Server, StartError> {
-        let specs = settings.feeds.iter().map(|text| text.parse());
-        let specs = specs.collect::<Result<Vec<FeedSpec>, SpecError>>()?;
+        let specs = specs(settings)?;
         // First of all, so that an old kernel or a closed container is named as what it is.
         probe()?;
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
-        let memory = MemoryBudget::new(settings, cores.len(), budget::shard_bytes(settings))?;
-        let budget = Budget::new(settings, cores.len(), descriptors, memory.clients_bytes);
-        if budget.sessions_max == 0 && settings.admission.max_sessions != Some(0) {
-            return Err(StartError::TooFewDescriptors(descriptors, cores.len()));
-        }
+        let waits_for_readers = specs.iter().all(|spec| matches!(spec, FeedSpec::Replay(_)));
+        let plan = Plan::new(settings, cores.len(), descriptors, waits_for_readers)?;
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
         let mut sources = open_feeds(&specs, &counters)?;
         if settings.hub.fault_injection {
@@ -109,13 +114,7 @@ impl Server {
             let shard = ShardSettings {
                 index,
                 core,
-                hub: HubSettings {
-                    admission: budget.admission[index].clone(),
-                    memory: memory.shard_settings(settings),
-                    waits_for_readers: specs.iter().all(|s| matches!(s, FeedSpec::Replay(_))),
-                    returns_per_second: u64::from(budget.admission[index].accept_rate),
-                    ..settings.hub.clone()
-                },
+                hub: plan.hub_settings(settings, index),
                 epoch: epoch.clone(),
                 backlog: settings.sockets.backlog as usize,
                 shares_out: listening.shares_out(),
@@ -134,8 +133,37 @@ impl Server {
         let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
         let watchdog = Watchdog::new(counters, report_ms, exit_ms);
         let kernel_memory = KernelMemory::default();
-        let address = listening.address;
-        Ok(Server { address, budget, memory, kernel_memory, shards, ingest, watchdog, listening })
+        let Plan { memory, budget, .. } = plan;
+        Ok(Server {
+            address: listening.address,
+            budget,
+            memory,
+            kernel_memory,
+            shards,
+            ingest,
+            watchdog,
+            listening,
+            waits_for_readers,
+        })
+    }
+
+    /// Puts new settings in force without a restart: what the declarations call live, and of the
+    /// feeds the pace of synthetic ones. All else must be as it was at start, see
+    /// [`Settings::with_live_of`]. Shards take them between two turns, and no session is touched.
+    ///
+    /// Errors: nothing was changed.
+    pub fn apply(&mut self, settings: &Settings) -> Result<(), StartError> {
+        let (shards, descriptors) = (self.shards.len(), self.budget.descriptors);
+        let specs = specs(settings)?;
+        let plan = Plan::new(settings, shards, descriptors, self.waits_for_readers)?;
+        for shard in &self.shards {
+            shard.reload(plan.hub_settings(settings, shard.index));
+        }
+        self.ingest.tune(tuning(settings, &specs));
+        let boundaries = &settings.boundaries;
+        self.watchdog.set_limits(boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
+        (self.memory, self.budget) = (plan.memory, plan.budget);
+        Ok(())
     }
 
     /// Begins the stop: no connection is accepted any more, and the closes of those that are open
@@ -202,6 +230,19 @@ impl Server {
     /// Sessions of all shards.
     pub fn sessions(&self) -> u64 {
         self.shards.iter().map(|shard| shard.counters.sessions()).sum()
+    }
+}
+
+fn specs(settings: &Settings) -> Result<Vec<FeedSpec>, SpecError> {
+    settings.feeds.iter().map(|text| text.parse()).collect()
+}
+
+fn tuning(settings: &Settings, specs: &[FeedSpec]) -> Tuning {
+    Tuning {
+        stale_ms: settings.feed_stale_ms,
+        retry_ms: settings.boundaries.feed_retry_ms,
+        retry_ms_max: settings.boundaries.feed_retry_ms_max,
+        paces: specs.iter().map(FeedSpec::pace).collect(),
     }
 }
 

@@ -376,6 +376,7 @@ impl Shard {
                     self.drained_at_ms = Some(now.ms + over_ms + grace_ms);
                     self.hub.drain(over_ms, now);
                 }
+                Message::Reload(settings) => self.hub.reload(*settings, now),
             }
         }
     }

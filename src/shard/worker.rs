@@ -148,6 +148,14 @@ impl ShardHandle {
         self.inlet.bell().ring();
     }
 
+    /// Gives the shard other settings; see [`Message::Reload`].
+    pub fn reload(&self, settings: HubSettings) {
+        if self.mailbox.put(Message::Reload(Box::new(settings))).is_err() {
+            tracing::error!(shard = self.index, "shard is stuck and does not take new settings");
+        }
+        self.inlet.bell().ring();
+    }
+
     /// Waits for the end of the thread. The error is its panic, in words.
     pub fn join(self) -> Result<(), String> {
         self.thread.join().map_err(|error| format!("shard {}: {error}", self.index))

@@ -13,13 +13,15 @@ const ORDER: [&str; 13] = [
 const PURE: [&str; 5] = ["limits", "market", "wire", "session", "hub"];
 
 /// Crates, and the only folders that may name them.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 8] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
     ("tokio", &["control", "feed"]),
     ("mio", &["cli"]),
     ("clap", &["cli", "main"]),
+    ("toml", &["config"]),
+    ("toml_writer", &["config"]),
 ];
 
 /// What a pure folder must not name outside of its tests.

@@ -1,6 +1,6 @@
 //! What the main thread does while the server runs, and while it stops.
 
-use crate::config::Settings;
+use super::reload::{Reload, Reloaded};
 use crate::control::{LOOK_RUNNING, LOOK_STOPPING, Signals, Systemd, Woken};
 use crate::panics;
 use crate::server::{Failure, STOP_GRACE_MS, Server};
@@ -8,25 +8,39 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Waits for a signal and stops the server in order; a second signal, or a failure, ends it.
-pub fn until_stopped(settings: &Settings, signals: &mut Signals, mut server: Server) -> ExitCode {
-    let mut clock = Looks::begin(&settings.feeds);
-    match signals.wait(LOOK_RUNNING, || look_after(&mut server, &mut clock, false)) {
-        Woken::Condition(failure) => return give_up(failure),
-        Woken::Signal(name) => tracing::info!(
-            "{name}: stopping; {} sessions are closed over {} s",
-            server.sessions(),
-            settings.drain_ms / 1000
-        ),
-    }
-    clock.systemd.stopping(server.sessions(), settings.drain_ms + STOP_GRACE_MS);
-    server.drain(settings.drain_ms);
-    let overdue = Instant::now() + Duration::from_millis(settings.drain_ms + STOP_GRACE_MS);
-    let end = signals.wait(LOOK_STOPPING, || match look_after(&mut server, &mut clock, true) {
+/// SIGHUP has it read its configuration again.
+pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Server) -> ExitCode {
+    let mut clock = Looks::begin(&reload.settings().feeds);
+    let name = loop {
+        match signals.wait(LOOK_RUNNING, || look_after(&mut server, &mut clock, false)) {
+            Woken::Condition(failure) => return give_up(failure),
+            Woken::Reload => {
+                clock.systemd.reloading();
+                let reloaded = reload.reload(&mut server);
+                clock.systemd.reloaded(reloaded == Reloaded::Kept);
+            }
+            Woken::Signal(name) => break name,
+        };
+    };
+    let drain_ms = reload.settings().drain_ms;
+    let (sessions, over_s) = (server.sessions(), drain_ms / 1000);
+    tracing::info!("{name}: stopping; {sessions} sessions are closed over {over_s} s");
+    clock.systemd.stopping(sessions, drain_ms + STOP_GRACE_MS);
+    server.drain(drain_ms);
+    let overdue = Instant::now() + Duration::from_millis(drain_ms + STOP_GRACE_MS);
+    let mut is_over = || match look_after(&mut server, &mut clock, true) {
         Some(failure) => Some(Some(failure)),
         None if server.has_ended() => Some(None),
         None => (Instant::now() >= overdue).then_some(Some(Failure::StopOverdue)),
-    });
+    };
+    let end = loop {
+        match signals.wait(LOOK_STOPPING, &mut is_over) {
+            Woken::Reload => tracing::warn!("SIGHUP: nothing is reloaded in a stop"),
+            end => break end,
+        }
+    };
     match end {
+        Woken::Reload => unreachable!("the loop above goes on after it"),
         Woken::Signal(name) => {
             tracing::warn!("{name} again: {} sessions are cut", server.sessions());
             return ExitCode::FAILURE;

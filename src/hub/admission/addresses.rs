@@ -36,22 +36,26 @@ impl Addresses {
         Addresses { counts: BTreeMap::new(), exempts_loopback }
     }
 
+    /// Whether loopback is free of the limit from now on. Its connections are held all the same, so
+    /// that this may change while they are here.
+    pub fn set_exempts_loopback(&mut self, exempts_loopback: bool) {
+        self.exempts_loopback = exempts_loopback;
+    }
+
     /// Connections that count against the limit of `address`.
     pub fn count(&self, address: IpAddr) -> u32 {
+        if self.is_exempt(address) {
+            return 0;
+        }
         self.counts.get(&Origin::of(address)).copied().unwrap_or(0)
     }
 
     pub fn enter(&mut self, address: IpAddr) {
-        if !self.is_exempt(address) {
-            *self.counts.entry(Origin::of(address)).or_insert(0) += 1;
-        }
+        *self.counts.entry(Origin::of(address)).or_insert(0) += 1;
     }
 
     /// Exactly once for each `enter`.
     pub fn leave(&mut self, address: IpAddr) {
-        if self.is_exempt(address) {
-            return;
-        }
         let origin = Origin::of(address);
         let count = self.counts.get_mut(&origin).expect("who leaves has entered");
         *count -= 1;

@@ -56,6 +56,11 @@ impl Hints {
         Hints { last_us: 0, rate: u64::from(rate.max(1)), retry_ms, jitter_ms }
     }
 
+    /// What was given out already stays as it is.
+    pub fn set_rate(&mut self, rate: u32) {
+        self.rate = u64::from(rate.max(1));
+    }
+
     /// Gives out the next slot.
     pub fn next(&mut self, pace: Pace, now_ms: u64) -> Hint {
         let (divisor, factor) = match pace {

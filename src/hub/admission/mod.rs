@@ -49,6 +49,13 @@ impl Admission {
         &self.limits
     }
 
+    /// Holds from now on; whoever is in stays, also above a lower limit.
+    pub fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.addresses.set_exempts_loopback(limits.exempts_loopback);
+        self.hints.set_rate(limits.accept_rate);
+        self.limits = limits;
+    }
+
     /// Why nobody is let in, whoever it may be.
     pub fn closed_to_all(&self, sessions: usize) -> Option<Refused> {
         if sessions >= self.limits.sessions_max {

@@ -1,0 +1,67 @@
+//! What two settings must not be together.
+
+use super::Settings;
+
+/// A combination that cannot be meant.
+pub struct Clash {
+    /// The one to be changed first, and the other.
+    pub keys: [&'static str; 2],
+    pub is_there: fn(&Settings) -> bool,
+    pub cure: &'static str,
+}
+
+pub const ALL: [Clash; 8] = [
+    Clash {
+        keys: ["stuck_exit_ms", "stuck_report_ms"],
+        is_there: |s| s.boundaries.stuck_exit_ms <= s.boundaries.stuck_report_ms,
+        cure: "a stuck shard would end the process before it is reported; give stuck_exit_ms more \
+               than stuck_report_ms",
+    },
+    Clash {
+        keys: ["feed_retry_ms_max", "feed_retry_ms"],
+        is_there: |s| s.boundaries.feed_retry_ms_max < s.boundaries.feed_retry_ms,
+        cure: "the longest wait is not below the first; give feed_retry_ms_max at least \
+               feed_retry_ms",
+    },
+    Clash {
+        keys: ["notsent_lowat_bytes", "send_buffer_bytes"],
+        is_there: |s| s.sockets.notsent_lowat_bytes > s.sockets.send_buffer_bytes,
+        cure: "the buffer is full before the mark is reached, which then does nothing; give \
+               notsent_lowat_bytes at most send_buffer_bytes",
+    },
+    Clash {
+        keys: ["lag_widen_ms", "lag_refuse_ms"],
+        is_there: |s| (1..s.hub.lag.refuse_ms).contains(&s.hub.lag.widen_ms),
+        cure: "clients that are served would wait for those that may still come; give \
+               lag_widen_ms at least lag_refuse_ms, or 0",
+    },
+    Clash {
+        keys: ["max_half_open", "shards"],
+        is_there: |s| below_shards(s, s.admission.max_half_open),
+        cure: "a shard without a share lets nobody in; give max_half_open at least one for each \
+               shard",
+    },
+    Clash {
+        keys: ["max_per_address", "shards"],
+        is_there: |s| below_shards(s, Some(s.admission.max_per_address as usize)),
+        cure: "a shard without a share lets nobody in; give max_per_address at least one for each \
+               shard",
+    },
+    Clash {
+        keys: ["accept_rate", "shards"],
+        is_there: |s| below_shards(s, Some(s.admission.accept_rate as usize)),
+        cure: "each shard lets at least one a second in; give accept_rate at least one for each \
+               shard, or fewer shards",
+    },
+    Clash {
+        keys: ["accept_burst", "shards"],
+        is_there: |s| below_shards(s, Some(s.admission.accept_burst as usize)),
+        cure: "each shard lets at least one in at once; give accept_burst at least one for each \
+               shard, or fewer shards",
+    },
+];
+
+/// A limit of the whole server of which some shard's share would be nothing.
+fn below_shards(settings: &Settings, limit: Option<usize>) -> bool {
+    limit.zip(settings.shards).is_some_and(|(limit, shards)| limit < shards)
+}

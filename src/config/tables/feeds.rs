@@ -1,0 +1,64 @@
+//! Where ticks come from, and when a feed counts as dead.
+
+use super::server::{DAY_MS, number};
+use crate::config::setting::{Changes, Setting, Table, at};
+use crate::config::value::Form;
+use crate::limits::FEEDS_MAX;
+
+pub const TABLE: Table = Table {
+    name: "feed",
+    about: "Feeds",
+    settings: &[
+        Setting {
+            key: "feeds",
+            value_name: "SPEC",
+            means: "Where ticks come from; the flag may be given more than once, the variable \
+                    splits at semicolons",
+            why: "\
+synthetic[:symbols=500,rate=20000,seed=1]: a seeded random walk. Also interval_ms=40,burst=50 \
+for exact loads, trades=PERCENT (0: quotes alone), names=SYM (SYM0001 ...), test_symbols=off.
+
+replay:PATH[,speed=1|10|max,loop,wait=N,restamp]: NDJSON, plain, .gz or .zst. wait=N begins when \
+N sessions have subscribed; restamp gives event times of now.
+
+stdin: the same lines from standard input.
+
+With SIGHUP the rate of a synthetic feed changes (rate, or interval_ms and burst). Anything else \
+about feeds needs a restart.",
+            changes: Changes::Live,
+            form: Form::Texts { most: FEEDS_MAX },
+            at: at!(feeds),
+        },
+        Setting {
+            key: "feed_stale_ms",
+            value_name: "MS",
+            means: "Time without a tick after which a feed counts as stale",
+            why: "A liquid symbol ticks many times a second; five seconds without any symbol's \
+                  tick is an incident, not a pause.",
+            changes: Changes::Live,
+            form: number(10, DAY_MS),
+            at: at!(feed_stale_ms),
+        },
+        Setting {
+            key: "feed_retry_ms",
+            value_name: "MS",
+            means: "First wait before a feed that died is started again; it doubles with each \
+                    death in a row",
+            why: "A file that is being replaced or a pipe's writer that restarts is back in a \
+                  second.",
+            changes: Changes::Live,
+            form: number(10, DAY_MS),
+            at: at!(boundaries.feed_retry_ms),
+        },
+        Setting {
+            key: "feed_retry_ms_max",
+            value_name: "MS",
+            means: "The longest of these waits",
+            why: "Long enough that a feed that stays away costs nothing, short enough that nobody \
+                  restarts the server by hand to have it sooner.",
+            changes: Changes::Live,
+            form: number(10, DAY_MS),
+            at: at!(boundaries.feed_retry_ms_max),
+        },
+    ],
+};

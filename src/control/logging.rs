@@ -1,0 +1,79 @@
+//! The log: to standard error, for people or for programs, its level changeable while it runs.
+
+use crate::config::{LogFormat, LogSettings, check_level};
+use std::io::{self, IsTerminal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Registry, fmt, reload};
+
+/// The level in force. Whoever has a clone may change it: the configuration's reload, and the
+/// admin port.
+#[derive(Debug, Clone)]
+pub struct LogLevel {
+    targets: reload::Handle<Targets, Registry>,
+}
+
+/// Why a level is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogLevelError {
+    /// The text is the cure.
+    #[error("the log level {level:?} does not fit; {cure}")]
+    Unknown { level: String, cure: String },
+    #[error("nothing is logged any more, so no level applies")]
+    Gone,
+}
+
+impl LogLevel {
+    /// Starts the log of this process; a second start changes nothing that is seen.
+    pub fn start(settings: &LogSettings) -> Result<LogLevel, LogLevelError> {
+        let (filter, level) = LogLevel::new(&settings.level)?;
+        let lines = match settings.format {
+            LogFormat::Human => {
+                let ansi = io::stderr().is_terminal();
+                fmt::layer().with_writer(io::stderr).with_ansi(ansi).boxed()
+            }
+            LogFormat::Json => fmt::layer().with_writer(io::stderr).json().boxed(),
+        };
+        // A test, or another part of the same process, may have started one already.
+        let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+        Ok(level)
+    }
+
+    fn new(level: &str) -> Result<(reload::Layer<Targets, Registry>, LogLevel), LogLevelError> {
+        let (filter, targets) = reload::Layer::new(targets(level)?);
+        Ok((filter, LogLevel { targets }))
+    }
+
+    /// As [`check_level`] takes it; holds from the next event on.
+    pub fn set(&self, level: &str) -> Result<(), LogLevelError> {
+        self.targets.reload(targets(level)?).map_err(|_| LogLevelError::Gone)
+    }
+
+    /// In words that [`LogLevel::set`] takes.
+    pub fn current(&self) -> String {
+        self.targets.with_current(Targets::to_string).unwrap_or_else(|_| "off".into())
+    }
+}
+
+fn targets(level: &str) -> Result<Targets, LogLevelError> {
+    let unknown = |cure| LogLevelError::Unknown { level: level.to_string(), cure };
+    check_level(level).map_err(unknown)?;
+    let parts: Vec<&str> = level.split(',').map(str::trim).collect();
+    parts.join(",").parse().map_err(|error| unknown(format!("{error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_changes_and_a_bad_one_leaves_it() {
+        let (_filter, log) = LogLevel::new("info").expect("a level");
+        assert_eq!(log.current(), "info");
+        log.set("tapecast::feed=trace, WARN").expect("a level");
+        assert_eq!(log.current(), "tapecast::feed=trace,warn");
+        let error = log.set("debg").expect_err("no level").to_string();
+        assert!(error.contains("\"debg\"") && error.contains("off, error, warn"), "{error}");
+        assert_eq!(log.current(), "tapecast::feed=trace,warn");
+    }
+}
