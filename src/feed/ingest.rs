@@ -56,6 +56,8 @@ pub struct IngestCounters {
     /// Codes and condition lists that a tick had to go without.
     pub codes_dropped: AtomicU64,
     pub symbols: AtomicU64,
+    /// Times that every feed was polled and every shard offered what came of it.
+    pub turns: AtomicU64,
 }
 
 /// How one shard keeps up with the feeds.
@@ -122,6 +124,7 @@ impl Ingest {
             shards: inlets.iter().map(|_| CachePadded::default()).collect(),
             codes_dropped: AtomicU64::new(0),
             symbols: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
         };
         let outlets = inlets.into_iter().map(|inlet| (Outlet::default(), inlet)).collect();
         let shared = Shared { numbering: Numbering::default(), outlets };
@@ -179,6 +182,7 @@ impl Ingest {
         let counters = &self.counters;
         counters.codes_dropped.store(numbering.codes_dropped_count(), Ordering::Relaxed);
         counters.symbols.store(numbering.symbols_count() as u64, Ordering::Relaxed);
+        counters.turns.fetch_add(1, Ordering::Release);
         rest
     }
 

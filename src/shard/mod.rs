@@ -36,7 +36,7 @@ pub use counters::ShardCounters;
 pub use door::Door;
 pub use features::features;
 pub use gauges::OverloadGauges;
-pub use listener::{ListenError, listen, try_address};
+pub use listener::{ListenError, listen, passed_listeners, try_address};
 pub use probe::{RingError, is_too_old, probe, release};
 pub use ring::{RingSettings, SendNow, SocketRing};
 pub use step::Step;

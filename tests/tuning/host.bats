@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC1091,SC2034 # keys.sh is read by itself elsewhere, and uses what a test sets
 # The keys that are the whole machine's (files, memory, huge pages, clock, network card), and what
 # persists. Method: tune.sh on a tree of files that looks like a host, with --root.
 

@@ -104,7 +104,7 @@ fn what_the_configured_load_would_meet_is_a_should() {
         (|f| set(f, "net.core.wmem_max", 4_096), "net.core.wmem_max", "wmem_max=49152"),
         (|f| set(f, "fs.file-max", 20_000), "fs.file-max", "tune.sh apply"),
         (|f| set(f, "net.netfilter.nf_conntrack_max", 9), "net.netfilter.nf_conntrack_max", "-w"),
-        (|f| f.descriptors = 4_096, "open files (ulimit -Hn)", "ulimit -Hn 12592"),
+        (|f| f.descriptors = 4_096, "open files (ulimit -Hn)", "ulimit -Hn 11252"),
         (|f| f.card.as_mut().expect("one").receive_queues = 1, "network card", "ethtool -L eth0"),
         (|f| f.clock.as_mut().expect("one").source = "hpet".into(), "clock source", "echo tsc"),
         (

@@ -94,9 +94,8 @@ impl Shard {
         // The old ring's descriptor counts, so it goes first.
         drop(ring);
         let ring = SocketRing::new(RingSettings::default(), inlet.bell().fd())?;
-        let (listener, backlog) = acceptor.listening();
-        let parts =
-            Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, overload };
+        let listening = acceptor.listening();
+        let parts = Parts { hub, ring, listening, doors, inlet, mailbox, counters, overload };
         let mut shard = Shard::new(parts);
         (shard.ids, shard.parting) = (self.ids, self.parting);
         (shard.tally, shard.alerts) = (self.tally, self.alerts);
@@ -128,7 +127,7 @@ impl Shard {
         }
         let accepted = waiting.into_iter().filter_map(|completion| match completion {
             Completion::Accepted { fd, .. } => Some(fd),
-            Completion::AcceptedOne { result } => result.ok(),
+            Completion::AcceptedOne { result, .. } => result.ok(),
             _ => None,
         });
         accepted.collect()
