@@ -26,7 +26,7 @@
 //! * [`panics`]: what a panic said, caught at a boundary and logged from elsewhere.
 //! * [`feed`]: sources of records, the ingest thread that numbers them, the queue to each shard.
 //! * [`shard`]: listener, socket ring, and the turn that drives hub and ring.
-//! * `control`: signals, and the watchdog over the shards.
+//! * `control`: signals, the watchdog over the shards, and what systemd is told.
 //! * [`server`]: puts it together: threads on cores, start, stop.
 //! * [`cli`]: one file a command.
 //!

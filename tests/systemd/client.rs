@@ -80,9 +80,10 @@ impl Client {
     }
 }
 
-/// Gives what came behind the answer's head.
+/// Gives what came behind the answer's head. Few events a second, so that a client which is not read
+/// from while its test does something else has room for its Close frame.
 fn upgrade(stream: &mut TcpStream, address: SocketAddr) -> Result<Vec<u8>, String> {
-    let url = format!("ws://{address}/v1/stream?symbols=AAPL&channels=quotes");
+    let url = format!("ws://{address}/v1/stream?symbols=AAPL&channels=quotes&max_hz=2");
     let endpoint: Endpoint = Endpoint::parse(&url).expect("a URL of this protocol");
     let upgrade = Upgrade::new(&endpoint, [7; 16]);
     stream.write_all(&upgrade.request).map_err(|e| format!("request: {e}"))?;

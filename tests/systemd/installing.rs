@@ -44,7 +44,7 @@ fn installed_twice_is_installed_once_and_uninstalled_leaves_nothing() {
     let lost: Vec<_> = before.lines().filter(|line| !after.contains(line)).collect();
     assert!(left.is_empty() && lost.is_empty(), "left: {left:#?}\nlost: {lost:#?}");
     machine.must("! systemctl cat tapecast.service tapecast.socket 2>&1");
-    machine.must("! pgrep tapecast");
+    machine.must("! grep -qs '^tapecast$' /proc/[0-9]*/comm");
     machine.must("! getent passwd tapecast");
     // Nothing to remove is no error.
     install(&machine, "--uninstall");
@@ -53,9 +53,9 @@ fn installed_twice_is_installed_once_and_uninstalled_leaves_nothing() {
 #[test]
 fn an_upgrade_keeps_the_configuration_and_restarts_and_an_address_moves() {
     let machine = Machine::boot();
-    install(&machine, "");
+    machine.must(&format!("cp {PROGRAM} /tmp/older && echo >> /tmp/older"));
+    install(&machine, "--binary /tmp/older");
     machine.must("echo '# mine' >> /etc/tapecast/tapecast.toml");
-    machine.must("printf x >> /usr/local/bin/tapecast.old; echo >> /usr/local/bin/tapecast");
     let pid = machine.main_pid();
     let said = install(&machine, "");
     assert!(said.contains("installs /usr/local/bin/tapecast"), "{said}");
