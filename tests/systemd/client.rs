@@ -80,8 +80,8 @@ impl Client {
     }
 }
 
-/// Gives what came behind the answer's head. Few events a second, so that a client which is not read
-/// from while its test does something else has room for its Close frame.
+/// Gives what came behind the answer's head. Few events a second, so that a client from which
+/// nothing is read while its test does something else has room for its Close frame.
 fn upgrade(stream: &mut TcpStream, address: SocketAddr) -> Result<Vec<u8>, String> {
     let url = format!("ws://{address}/v1/stream?symbols=AAPL&channels=quotes&max_hz=2");
     let endpoint: Endpoint = Endpoint::parse(&url).expect("a URL of this protocol");

@@ -112,9 +112,8 @@ impl Machine {
     pub fn drop_in(&self, unit: &str, text: &str) {
         let folder = format!("/etc/systemd/system/{unit}.d");
         let text = text.replace('\n', "\\n");
-        self.must(&format!(
-            "mkdir -p {folder} && printf '{text}\\n' > {folder}/test.conf && systemctl daemon-reload"
-        ));
+        let write = format!("mkdir -p {folder} && printf '{text}\\n' > {folder}/test.conf");
+        self.must(&format!("{write} && systemctl daemon-reload"));
     }
 
     /// Starts the server with these flags beside its configuration.

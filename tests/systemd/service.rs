@@ -249,7 +249,7 @@ fn while_connecting<T>(
     let network = machine.network();
     thread::scope(|scope| {
         let loops: Vec<_> =
-            (0..CONNECTING).map(|_| scope.spawn(|| network.inside(&connecting))).collect();
+            (0..CONNECTING).map(|_| scope.spawn(|| network.inside(connecting))).collect();
         // Also where the work panics, or the loops would hold the scope for ever.
         let _end = End(&over);
         let done = work(machine, &subscribed);
