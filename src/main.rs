@@ -18,9 +18,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve feeds to WebSocket subscribers
+    // What these two are for stands with their flags.
     Serve(serve::ServeArgs),
-    /// Print the configuration in force, with the origin of each value
     Config(config::ConfigArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),

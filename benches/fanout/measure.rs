@@ -58,7 +58,8 @@ pub struct Figures {
     pub bytes: u64,
     /// TCP segments of the whole machine, acknowledgements included.
     pub segments: u64,
-    /// CPU time of the server's process tree in the window, and of the load.
+    /// CPU time of the server's process tree in the window, with its core's softirqs, and of the
+    /// load.
     pub server_cpu_s: f64,
     pub load_cpu_s: f64,
     /// Share of the server's core that was busy with something else.
@@ -120,7 +121,7 @@ pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figur
     running.separate(plan.core_server, plan.core_load);
     std::thread::sleep(SETTLE);
     let mut figures = Figures::default();
-    let mut cpu = CpuMeter::new(running.root);
+    let mut cpu = CpuMeter::new(running.root, plan.core_server);
     let url = running.url.clone();
     let seconds = plan.window.as_secs_f64();
     let (memory_before, cpu_before) = (Memory::of(running.root), cpu.total_ns());

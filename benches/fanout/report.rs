@@ -9,8 +9,9 @@ use crate::verdict::{Summary, connect_ratio, floor_of, summaries};
 use crate::workload::{NAMES, Troubles};
 use std::fmt::Write;
 
-const READING: &str = "CPU is user and system time of the server's process tree over the counting \
-window, by update delivered. \"Over the floor\" is the median of the ratios to the floor of the \
+const READING: &str = "CPU is user and system time of the server's process tree, and of its core's \
+ksoftirqd, to which the kernel leaves a part of what a send is, over the counting window, by update \
+delivered. \"Over the floor\" is the median of the ratios to the floor of the \
 same round, with the least and the most of them: that is the noise. A round counts only where \
 every client got every `sq`, in as many sends as the floor's and at no more than 1.1 times its \
 p99; what does not count stands apart. Latencies are from the scheduled instant of the tick to the \

@@ -166,3 +166,6 @@ fn has_firsts(book: &Book, interest: &Interest, joined: u64) -> bool {
             channels.iter().any(|channel| book.latest.first_arrival(symbol, channel) > joined)
         })
 }
+
+#[cfg(test)]
+mod tests;

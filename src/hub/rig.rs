@@ -52,6 +52,11 @@ impl Rig {
         self.hub.receive(slot, &Rig::frames(texts), self.now);
     }
 
+    pub fn pass(&mut self, ms: u64) {
+        self.now.ms += ms;
+        self.now.unix_ns += ms as i64 * 1_000_000;
+    }
+
     /// Everything that is due goes out.
     pub fn pump(&mut self) {
         while self.hub.next_batch(self.now) {

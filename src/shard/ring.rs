@@ -2,7 +2,6 @@
 //! comes out of [`SocketRing::collect`], whatever call met it.
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::{BufferId, Completion, RingError, Token, probe};
 use crate::limits::{
     RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, RING_COMPLETIONS, RING_ENTRIES, SENDS_PER_CHUNK,
 };
+use entered::Entered;
 
 /// Entries into the kernel that may be refused for want of memory before that counts as failure.
 const REFUSALS_MAX: u32 = 10_000;
@@ -282,11 +282,10 @@ impl SocketRing {
             let entered = unsafe {
                 self.ring.submitter().enter::<libc::sigset_t>(queued, 0, flags.bits(), None)
             };
-            match entered.as_ref().map_err(io::Error::raw_os_error) {
-                Ok(_) => return true,
-                Err(Some(libc::EINTR)) => {}
-                Err(Some(libc::EAGAIN | libc::EBUSY | libc::ENOMEM)) => return false,
-                Err(_) => panic!("the kernel refuses a ring of this thread: {entered:?}"),
+            match Entered::of(entered) {
+                Entered::Done => return true,
+                Entered::Interrupted => {}
+                Entered::Short => return false,
             }
         }
     }
@@ -379,6 +378,7 @@ impl Drop for SocketRing {
 }
 
 mod deferred;
+mod entered;
 mod nap;
 mod single;
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 mod closing;
 mod commands;
+mod config;
 mod deadlines;
 mod descriptors;
 mod echo;

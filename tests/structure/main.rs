@@ -98,3 +98,11 @@ fn no_path_of_a_machine_is_in_the_program_or_its_texts() {
     }
     report(found);
 }
+
+#[test]
+fn nothing_strange_lies_at_the_root() {
+    let entries = std::fs::read_dir(env!("CARGO_MANIFEST_DIR")).expect("the package is here");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("can be read").file_name();
+    let names: Vec<_> = entries.map(name).map(|name| name.to_string_lossy().into_owned()).collect();
+    report(manner::strangers(names.iter().map(String::as_str)));
+}

@@ -107,6 +107,35 @@ pub fn machine_paths(path: &str, text: &str) -> Vec<Violation> {
     found
 }
 
+/// What the package's root may hold; `target` and `.git` are not the package's.
+const ROOT: [&str; 14] = [
+    ".ci",
+    ".git",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "benches",
+    "clippy.toml",
+    "rustfmt.toml",
+    "src",
+    "target",
+    "tests",
+    "tuning",
+];
+
+/// What else lies at the root is a download or a note of somebody's.
+pub fn strangers<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Violation> {
+    let is_strange = |name: &&str| !ROOT.contains(name);
+    let violation = |name: &str| Violation {
+        path: name.into(),
+        line: 1,
+        text: "does not belong at the root of the package".into(),
+    };
+    names.filter(is_strange).map(violation).collect()
+}
+
 /// Whether `start` begins a path there, and is not the middle of one.
 fn names_path(line: &str, start: &str) -> bool {
     let before = |at: usize| line[..at].chars().next_back();

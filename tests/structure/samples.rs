@@ -115,3 +115,9 @@ fn a_path_of_a_machine_is_found() {
         assert_eq!(manner::machine_paths("src/a.rs", text).len(), count, "{text}");
     }
 }
+
+#[test]
+fn a_download_at_the_root_is_found() {
+    assert_eq!(manner::strangers(["src", "Cargo.toml"].into_iter()).len(), 0);
+    assert_eq!(manner::strangers(["src", "x-1.0-py3-none-any.whl"].into_iter()).len(), 1);
+}

@@ -8,8 +8,7 @@
 
 use super::SocketRing;
 use io_uring::EnterFlags;
-use io_uring::types::{SubmitArgs, Timespec};
-use std::io;
+use std::time::Duration;
 
 impl SocketRing {
     /// Whether entering might do anything.
@@ -26,15 +25,8 @@ impl SocketRing {
     /// does not wait for them, tells a rest from a flag without work.
     pub(super) fn enter_again(&mut self) -> bool {
         if self.enter(EnterFlags::GETEVENTS) && !self.any_came() && self.kernel_waits() {
-            let at_once = Timespec::new();
             let all = self.ring.params().cq_entries() as usize;
-            let args = SubmitArgs::new().timespec(&at_once);
-            let entered = self.ring.submitter().submit_with_args(all, &args);
-            match entered.as_ref().map_err(io::Error::raw_os_error) {
-                Ok(_) | Err(Some(libc::ETIME | libc::EINTR)) => {}
-                Err(Some(libc::EAGAIN | libc::EBUSY | libc::ENOMEM)) => {}
-                Err(_) => panic!("the kernel refuses a ring of this thread: {entered:?}"),
-            }
+            self.enter_for(all, Duration::ZERO);
         }
         self.any_came()
     }

@@ -5,9 +5,9 @@
 
 use super::super::completion::Operation;
 use super::SocketRing;
+use super::entered::Entered;
 use io_uring::opcode::PollAdd;
-use io_uring::types::{Fd, SubmitArgs, Timespec};
-use std::io;
+use io_uring::types::Fd;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -20,15 +20,7 @@ impl SocketRing {
             self.push(poll, Operation::NapBell.alone());
             self.bell_is_polled = true;
         }
-        let time = Timespec::from(time);
-        let args = SubmitArgs::new().timespec(&time);
-        let entered = self.ring.submitter().submit_with_args(1, &args);
-        match entered.as_ref().map_err(io::Error::raw_os_error) {
-            Ok(_) | Err(Some(libc::ETIME | libc::EINTR)) => {}
-            // It lacks memory or room: no nap, and the next turn sees to it.
-            Err(Some(libc::EAGAIN | libc::EBUSY | libc::ENOMEM)) => return true,
-            Err(_) => panic!("the kernel refuses a ring of this thread: {entered:?}"),
-        }
-        self.any_came()
+        // Without memory or room there is no nap, and the next turn sees to it.
+        self.enter_for(1, time) == Entered::Short || self.any_came()
     }
 }
