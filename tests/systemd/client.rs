@@ -66,13 +66,21 @@ impl Client {
 
     /// Reads to the end: the close code, and its reason; or how it ended without.
     pub fn wait_for_close(&mut self) -> Result<(u16, String), String> {
-        loop {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
             match self.stream.read() {
                 Ok(Received::Closed { code, reason }) => return Ok((code, reason)),
                 Ok(_) => {}
                 Err(error) => return Err(error.to_string()),
             }
         }
+        panic!("no end in time");
+    }
+
+    /// Whether the first that it gets is a Close with this code.
+    pub fn is_closed_at_once(&mut self, with: u16) -> bool {
+        let first = self.stream.read().expect("a message");
+        matches!(first, Received::Closed { code, .. } if code == with)
     }
 
     pub fn send(&mut self, text: &str) {
