@@ -18,11 +18,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve feeds to WebSocket subscribers
+    // What these are for stands with their flags.
     Serve(serve::ServeArgs),
-    /// Look whether this machine has what serve needs, and how to mend what it lacks
     Check(check::CheckArgs),
-    /// Print the configuration in force, with the origin of each value
     Config(config::ConfigArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),

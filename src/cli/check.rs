@@ -8,8 +8,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Looks whether this machine has what `serve` needs with the same flags: kernel and io_uring,
-/// limits, sysctls, the address, network card and clock. Changes nothing.
+/// Look whether this machine has what serve needs, and how to mend what it lacks
+///
+/// With the flags of 'serve': kernel and io_uring, limits, sysctls, the address, network card and
+/// clock. It changes nothing.
 ///
 /// Each finding is ok, a note, a should (the server starts, and meets this limit under the load
 /// that is configured) or a must (it does not start), with the command that mends it.

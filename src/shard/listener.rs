@@ -47,7 +47,7 @@ pub enum ListenError {
     )]
     PassedOther(i32),
     #[error(
-        "{count} sockets were passed by LISTEN_FDS, and {max} are the most for the shards that run; \
+        "{count} sockets were passed by LISTEN_FDS, and {max} are the most for these shards; \
          remove ListenStream= lines of tapecast.socket: one for each shard is enough"
     )]
     TooManyPassed { count: usize, max: usize },

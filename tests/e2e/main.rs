@@ -10,6 +10,7 @@
 mod checking;
 mod closing;
 mod commands;
+mod config;
 mod deadlines;
 mod descriptors;
 mod echo;

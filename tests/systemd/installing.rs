@@ -44,7 +44,7 @@ fn installed_twice_is_installed_once_and_uninstalled_leaves_nothing() {
     let lost: Vec<_> = before.lines().filter(|line| !after.contains(line)).collect();
     assert!(left.is_empty() && lost.is_empty(), "left: {left:#?}\nlost: {lost:#?}");
     machine.must("! systemctl cat tapecast.service tapecast.socket 2>&1");
-    machine.must("! pgrep tapecast");
+    machine.must("! grep -qs '^tapecast$' /proc/[0-9]*/comm");
     machine.must("! getent passwd tapecast");
     // Nothing to remove is no error.
     install(&machine, "--uninstall");
@@ -53,9 +53,9 @@ fn installed_twice_is_installed_once_and_uninstalled_leaves_nothing() {
 #[test]
 fn an_upgrade_keeps_the_configuration_and_restarts_and_an_address_moves() {
     let machine = Machine::boot();
-    install(&machine, "");
+    machine.must(&format!("cp {PROGRAM} /run/older && echo >> /run/older"));
+    install(&machine, "--binary /run/older");
     machine.must("echo '# mine' >> /etc/tapecast/tapecast.toml");
-    machine.must("printf x >> /usr/local/bin/tapecast.old; echo >> /usr/local/bin/tapecast");
     let pid = machine.main_pid();
     let said = install(&machine, "");
     assert!(said.contains("installs /usr/local/bin/tapecast"), "{said}");
@@ -79,15 +79,15 @@ fn a_dry_run_changes_nothing_and_another_root_is_filled_and_emptied() {
     let said = install(&machine, "--dry-run");
     assert!(said.contains("+ systemctl --quiet start"), "{said}");
     assert_eq!(machine.must(FILES), before);
-    machine.must("mkdir -p /tmp/other/etc");
-    let list = "cd /tmp/other && find . ! -type d | sort";
-    install(&machine, "--root /tmp/other");
+    machine.must("mkdir -p /run/other/etc");
+    let list = "cd /run/other && find . ! -type d | sort";
+    install(&machine, "--root /run/other");
     let files = machine.must(list);
     for file in ["./usr/local/bin/tapecast", "./etc/tapecast/tapecast.toml"] {
         assert!(files.lines().any(|line| line == file), "{files}");
     }
     assert_eq!(machine.must(FILES), before, "nothing outside of that root");
-    install(&machine, "--root /tmp/other --uninstall");
+    install(&machine, "--root /run/other --uninstall");
     let left = machine.must(list);
     let tools = ["./etc/.pwd.lock", "./etc/passwd", "./etc/group", "./etc/shadow", "./etc/gshadow"];
     let is_tools = |line: &str| tools.contains(&line.trim_end_matches('-'));

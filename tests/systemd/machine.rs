@@ -58,7 +58,7 @@ impl Machine {
             let ended = machine.nspawn.try_wait().expect("it is our child");
             let need = "systemd-nspawn wants root and 'apt-get install systemd-container'";
             assert!(ended.is_none(), "{need}:\n{}", machine.console());
-            first_child(machine.nspawn.id())
+            process_1(machine.nspawn.id())
         });
         machine.until("the machine is up", |machine| {
             let state = machine.run("systemctl is-system-running");
@@ -112,9 +112,8 @@ impl Machine {
     pub fn drop_in(&self, unit: &str, text: &str) {
         let folder = format!("/etc/systemd/system/{unit}.d");
         let text = text.replace('\n', "\\n");
-        self.must(&format!(
-            "mkdir -p {folder} && printf '{text}\\n' > {folder}/test.conf && systemctl daemon-reload"
-        ));
+        let write = format!("mkdir -p {folder} && printf '{text}\\n' > {folder}/test.conf");
+        self.must(&format!("{write} && systemctl daemon-reload"));
     }
 
     /// Starts the server with these flags beside its configuration.
@@ -180,7 +179,7 @@ impl Drop for Machine {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         };
-        match first_child(self.nspawn.id()).filter(|child| *child == self.leader) {
+        match process_1(self.nspawn.id()).filter(|child| *child == self.leader) {
             Some(leader) => end(leader),
             None => end(self.nspawn.id()),
         }
@@ -188,9 +187,16 @@ impl Drop for Machine {
     }
 }
 
-fn first_child(pid: u32) -> Option<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
+/// The child that is process 1 of its namespace: nspawn has another for some moments before.
+fn process_1(parent: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let mut children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    children.find(|child: &u32| {
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        let numbers: Vec<&str> = numbers.unwrap_or_default().split_whitespace().collect();
+        numbers.len() > 1 && numbers.last() == Some(&"1")
+    })
 }
 
 fn collect(mut output: Box<dyn Read + Send>, text: Arc<Mutex<String>>) {
