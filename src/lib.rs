@@ -22,12 +22,13 @@
 //!   `src/wire/PROTOCOL.md`.
 //! * [`session`]: one client: state, deadlines, every reason it can end. Pure.
 //! * [`hub`]: all the state of a shard, and what every client is owed. Pure; the heart.
-//! * [`config`]: settings, their defaults and the reasons for them.
+//! * [`config`]: settings, each declared once with its reason; file, variables and flags read
+//!   into them.
 //! * [`panics`]: what a panic said, caught at a boundary and logged from elsewhere.
 //! * [`feed`]: sources of records, the ingest thread that numbers them, the queue to each shard.
 //! * [`shard`]: listener, socket ring, and the turn that drives hub and ring.
 //! * [`web`]: the pages and the browser client, as bytes.
-//! * [`control`]: signals, the watchdog over the shards, and the admin port.
+//! * [`control`]: signals, the watchdog over the shards, the admin port, and what systemd is told.
 //! * [`server`]: puts it together: threads on cores, start, stop.
 //! * [`cli`]: one file a command.
 //!
@@ -36,8 +37,8 @@
 //!
 //! # What crosses cores
 //! [`market::Tick`] records (feed to shard, one bounded queue each), an accepted socket that a full
-//! shard hands to one with room, control messages (one bounded queue per shard each, and a bounded
-//! reply to who asked), names of symbols (feed to admin port, each once), and counters: plain
+//! shard hands to one with room, control messages (stop, new settings, questions: one bounded queue per
+//! shard each, and a bounded reply to who asked), names of symbols (feed to admin port, each once), and counters: plain
 //! atomics, written by one thread alone. No payload, no reference count and no lock is shared by
 //! two shards.
 //!

@@ -148,6 +148,10 @@ pub const SINGLE_ACCEPTS_MAX: usize = 64;
 /// Sockets on their way from a full shard to another one; each holds a descriptor meanwhile.
 pub const HANDED_MAX: usize = 128;
 
+/// Listening sockets that systemd may pass beside one for each shard: for further addresses. The
+/// reserve of descriptors has room for them.
+pub const PASSED_BESIDE_MAX: usize = 16;
+
 /// Accepts a second, and in a burst: what the thousandths of a bucket have room for.
 pub const ACCEPT_RATE_MAX: u32 = 1_000_000;
 

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use tapecast::cli::{config, load, serve, start_log, subscribe};
+use tapecast::cli::{check, config, load, serve, start_log, subscribe};
 
 /// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
 ///
@@ -18,9 +18,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve feeds to WebSocket subscribers
+    // What these are for stands with their flags.
     Serve(serve::ServeArgs),
-    /// Print the configuration in force, with the origin of each value
+    Check(check::CheckArgs),
     Config(config::ConfigArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     match arguments.command {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         Some(Command::Subscribe(args)) => {
             start_log();

@@ -5,8 +5,10 @@ use crate::config::{commented_defaults, effective};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Prints the configuration that 'serve' would run with, as a file, with the origin of each value:
-/// a flag, a variable, a line of the file, or the default.
+/// Print the configuration in force, with the origin of each value
+///
+/// It is what 'serve' would run with, given the same flags: a file, and behind each value the flag,
+/// the variable or the line that it is from, or that it is the default.
 ///
 /// Exit codes: 0 printed, 2 the configuration is wrong.
 #[derive(Debug, Clone, clap::Args)]

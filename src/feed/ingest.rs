@@ -58,6 +58,8 @@ pub struct IngestCounters {
     pub symbols: AtomicU64,
     /// Every symbol once, to be taken by one reader; bounded, since symbols are.
     pub names: SegQueue<Symbol>,
+    /// Times that every feed was polled and every shard offered what came of it.
+    pub turns: AtomicU64,
 }
 
 /// How one shard keeps up with the feeds.
@@ -125,6 +127,7 @@ impl Ingest {
             codes_dropped: AtomicU64::new(0),
             symbols: AtomicU64::new(0),
             names: SegQueue::new(),
+            turns: AtomicU64::new(0),
         };
         let outlets = inlets.into_iter().map(|inlet| (Outlet::default(), inlet)).collect();
         let shared = Shared { numbering: Numbering::default(), outlets };
@@ -183,6 +186,7 @@ impl Ingest {
         numbering.take_new_symbols().for_each(|symbol| counters.names.push(symbol));
         counters.codes_dropped.store(numbering.codes_dropped_count(), Ordering::Relaxed);
         counters.symbols.store(numbering.symbols_count() as u64, Ordering::Relaxed);
+        counters.turns.fetch_add(1, Ordering::Release);
         rest
     }
 

@@ -100,4 +100,17 @@ mod tests {
         assert_eq!(retry.due_ns(10 * MS), Some(3_010 * MS));
         assert_eq!(retry.due_ns(20 * MS), Some(3_010 * MS));
     }
+
+    #[test]
+    fn other_waits_hold_for_the_wait_that_is_on() {
+        let mut retry = Retry::new(500, 30_000);
+        for _ in 0..9 {
+            retry.died(0);
+        }
+        assert_eq!(retry.due_ns(0), Some(30_000 * MS));
+        retry.set_waits(100, 1_000);
+        assert_eq!(retry.due_ns(0), Some(1_000 * MS));
+        retry.started(3_000 * MS);
+        assert_eq!(retry.died(5_000 * MS) - 5_000 * MS, 100 * MS, "it ran for long enough");
+    }
 }

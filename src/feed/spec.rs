@@ -323,6 +323,19 @@ mod tests {
         assert_eq!("stdin".parse(), Ok(FeedSpec::Stdin));
     }
 
+    #[test]
+    fn feeds_that_differ_in_pace_alone_are_told_from_others() {
+        let same = |a: &str, b: &str| {
+            let [a, b] = [a, b].map(|text| text.parse::<FeedSpec>().expect("a spec"));
+            a.is_same_but_pace(&b)
+        };
+        assert!(same("synthetic", "synthetic:rate=5"));
+        assert!(same("synthetic:rate=5", "synthetic:interval_ms=5,burst=1"));
+        assert!(same("replay:a,loop", "replay:a,loop") && same("stdin", "stdin"));
+        assert!(!same("synthetic", "synthetic:rate=5,seed=2"));
+        assert!(!same("replay:a", "replay:a,speed=2") && !same("stdin", "synthetic"));
+    }
+
     /// Method: wrong texts; each message must have these words.
     #[test]
     fn errors_name_key_value_and_cure() {

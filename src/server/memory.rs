@@ -1,6 +1,6 @@
 //! The memory that clients may use, as a sum that is printed at start.
 
-use super::cgroup;
+use super::cgroup::{self, Controller};
 use crate::config::Settings;
 use crate::hub::MemorySettings;
 use std::fmt;
@@ -116,9 +116,9 @@ fn find(given: Option<u64>, root: &Path) -> (MemorySource, u64) {
         return (MemorySource::Given, bytes);
     }
     let physical = physical_bytes(root);
-    let group = cgroup::limit(root);
-    match group.filter(|group| physical.is_none_or(|physical| group.bytes < physical)) {
-        Some(group) => (MemorySource::Group(group.file), group.bytes),
+    let group = cgroup::limit(root, Controller::Memory);
+    match group.filter(|group| physical.is_none_or(|physical| group.amount < physical)) {
+        Some(group) => (MemorySource::Group(group.file), group.amount),
         None => match physical {
             Some(bytes) => (MemorySource::Physical, bytes),
             None => (MemorySource::Unknown, u64::MAX),
@@ -127,7 +127,7 @@ fn find(given: Option<u64>, root: &Path) -> (MemorySource, u64) {
 }
 
 /// `MemTotal` of `/proc/meminfo` (proc_meminfo(5)).
-fn physical_bytes(root: &Path) -> Option<u64> {
+pub(super) fn physical_bytes(root: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -6,7 +6,10 @@ mod budget;
 mod cgroup;
 pub mod descriptors;
 mod failure;
+mod fitness;
+mod host;
 mod kernel_memory;
+mod listening;
 mod memory;
 mod placement;
 mod plan;
@@ -14,25 +17,27 @@ mod view;
 
 pub use budget::Budget;
 pub use failure::Failure;
+pub use fitness::{Finding, Level, findings};
+pub use host::Facts;
 pub use kernel_memory::KernelMemory;
 pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 
 use crate::config::Settings;
-use crate::control::{RunState, Watchdog};
+use crate::control::{RunState, Sight, Watchdog};
 use crate::feed::{
     FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError,
     Subscribed, Tuning,
 };
 use crate::limits::INLET_TICKS;
 use crate::shard::{
-    Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, listen,
-    probe,
+    Door, ListenError, RingError, ShardCounters, ShardError, ShardHandle, ShardSettings, probe,
 };
+use listening::Listening;
 use plan::Plan;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is cut after the drain's time is over is cut this much later at the latest.
@@ -87,8 +92,7 @@ pub struct Server {
     state: Arc<RunState>,
     epoch: String,
     feeds: Vec<FeedSpec>,
-    /// Owned by the process, so that a shard's end loses no connection that waits for its accept.
-    listeners: Vec<OwnedFd>,
+    listening: Listening,
     /// Every feed is a replay.
     waits_for_readers: bool,
 }
@@ -110,8 +114,7 @@ impl Server {
             sources.iter_mut().for_each(|source| source.enable_faults());
         }
         let has_live_feed = sources.iter().any(|source| source.is_live());
-        let listeners = listen(settings.listen, cores.len(), &settings.sockets)?;
-        let address = local_address(&listeners[0]).map_err(StartError::Address)?;
+        let listening = Listening::begin(settings, cores.len())?;
         let epoch = new_epoch();
         let doors = doors(&counters)?;
         let mut shards = Vec::with_capacity(cores.len());
@@ -122,6 +125,7 @@ impl Server {
                 hub: plan.hub_settings(settings, index),
                 epoch: epoch.clone(),
                 backlog: settings.sockets.backlog as usize,
+                shares_out: listening.shares_out(),
                 doors: doors.clone(),
                 has_live_feed,
                 restarts_max: settings.boundaries.shard_restarts_max,
@@ -129,7 +133,7 @@ impl Server {
                 log_addresses: settings.log.addresses,
                 counters: counters[index].clone(),
             };
-            shards.push(ShardHandle::start(shard, listeners[index].as_fd())?);
+            shards.push(ShardHandle::start(shard, &listening.of_shard(index))?);
         }
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
         let boundaries = &settings.boundaries;
@@ -141,7 +145,7 @@ impl Server {
         let kernel_memory = KernelMemory::default();
         let Plan { memory, budget, .. } = plan;
         Ok(Server {
-            address,
+            address: listening.address,
             budget,
             memory,
             kernel_memory,
@@ -151,7 +155,7 @@ impl Server {
             state,
             epoch,
             feeds: specs,
-            listeners,
+            listening,
             waits_for_readers,
         })
     }
@@ -180,8 +184,7 @@ impl Server {
     pub fn drain(&mut self, over_ms: u64) {
         self.state.mark_draining();
         self.shards.iter().for_each(|shard| shard.drain(over_ms, DRAIN_GRACE_MS));
-        // A client that comes now is refused by the kernel and tries another server.
-        self.listeners.clear();
+        self.listening.end();
     }
 
     /// Whether every shard has ended.
@@ -209,9 +212,25 @@ impl Server {
         self.watchdog.look(passed_ms).map(Failure::Stuck)
     }
 
-    /// Whether every shard turns or sleeps.
-    pub fn is_watchdog_fed(&self) -> bool {
-        self.watchdog.is_fed()
+    /// Whether a client that subscribes now is served: every shard has turned and turns still, so
+    /// that its listener is accepted from, and the feeds have all been polled and what they gave
+    /// was offered to every shard. A feed need not have given anything: at night there is no tick.
+    pub fn is_serving(&self) -> bool {
+        let shards = self.shards.iter().map(|shard| &shard.counters);
+        let mut shards = shards.map(|c| c.progress().0 > 0 && !c.has_ended() && !c.is_exhausted());
+        let polled = self.ingest.counters().turns.load(Ordering::Acquire) > 0;
+        shards.all(|serves| serves) && polled && self.watchdog.is_fed()
+    }
+
+    /// What systemd is told of.
+    pub fn sight(&self) -> Sight<'_> {
+        Sight {
+            sessions: self.sessions(),
+            shards: self.shards.len(),
+            turns: self.watchdog.is_fed(),
+            serves: self.is_serving(),
+            feeds: self.ingest.counters(),
+        }
     }
 
     /// Waits for all threads. The error is a panic, in words.
@@ -257,11 +276,6 @@ fn open_feeds(
     let counters = counters.to_vec();
     let subscribed: Subscribed = Arc::new(move || counters.iter().map(|c| c.subscribed()).sum());
     specs.iter().map(|spec| spec.open(&subscribed)).collect()
-}
-
-fn local_address(listener: &OwnedFd) -> io::Result<SocketAddr> {
-    let bound = socket2::SockRef::from(listener).local_addr()?;
-    bound.as_socket().ok_or_else(|| io::Error::other("not an internet address"))
 }
 
 /// A text that no earlier start of a server had.

@@ -22,15 +22,25 @@ const PAUSE_MS: u64 = 100;
 /// in 100 ms are no load, and empty a full backlog within half a minute.
 const SPARE_ANSWERS_MAX: u32 = 16;
 
+/// What a shard accepts from.
+#[derive(Debug, Clone)]
+pub(super) struct Listening {
+    /// One of its own, but where the listeners were passed to the process and are not as many as
+    /// the shards: then several, or none.
+    pub listeners: Vec<RawFd>,
+    /// Connections that one entry into the kernel can bring by a multishot accept of each.
+    pub backlog: usize,
+    /// The shards' parts of the listeners are not equal: connections are passed on as they come.
+    pub shares_out: bool,
+}
+
 /// The state of accepting.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    listener: RawFd,
-    /// Connections that one entry into the kernel can bring by a multishot accept.
+    gates: Vec<Gate>,
+    /// Of all gates.
     backlog: usize,
-    multishot: Multishot,
-    /// Accepts that are armed one by one.
-    singles: usize,
+    shares_out: bool,
     paused_until_ms: Option<u64>,
     gather: Gather,
     /// The server stops.
@@ -38,6 +48,15 @@ pub(super) struct Acceptor {
     /// Held to be given up: where no descriptor is left, it is what a client is told with.
     spare: Option<OwnedFd>,
     spare_answers_left: u32,
+}
+
+/// A listener, and what is armed on it.
+#[derive(Debug)]
+struct Gate {
+    listener: RawFd,
+    multishot: Multishot,
+    /// Accepts that are armed one by one.
+    singles: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +68,13 @@ enum Multishot {
 }
 
 impl Acceptor {
-    pub fn new(listener: RawFd, backlog: usize) -> Acceptor {
+    pub fn new(listening: Listening) -> Acceptor {
+        let Listening { listeners, backlog, shares_out } = listening;
+        let gate = |listener| Gate { listener, multishot: Multishot::Off, singles: 0 };
         Acceptor {
-            listener,
-            backlog,
-            multishot: Multishot::Off,
-            singles: 0,
+            backlog: backlog * listeners.len(),
+            gates: listeners.into_iter().map(gate).collect(),
+            shares_out,
             paused_until_ms: None,
             gather: Gather::default(),
             ended: false,
@@ -63,9 +83,13 @@ impl Acceptor {
         }
     }
 
-    /// The listener and the length of its backlog.
-    pub fn listening(&self) -> (RawFd, usize) {
-        (self.listener, self.backlog)
+    /// What it was made with.
+    pub fn listening(&self) -> Listening {
+        Listening {
+            listeners: self.gates.iter().map(|gate| gate.listener).collect(),
+            backlog: self.backlog / self.gates.len().max(1),
+            shares_out: self.shares_out,
+        }
     }
 
     pub fn has_ended(&self) -> bool {
@@ -80,8 +104,18 @@ impl Acceptor {
         self.gather.note(now_ms);
     }
 
+    fn gate(&mut self, listener: RawFd) -> &mut Gate {
+        let gate = self.gates.iter_mut().find(|gate| gate.listener == listener);
+        gate.expect("the ring tells of listeners that it was given here")
+    }
+
+    /// Accepts that are armed one by one.
+    fn singles(&self) -> usize {
+        self.gates.iter().map(|gate| gate.singles).sum()
+    }
+
     /// Accepts to be armed one by one.
-    fn singles_wanted(&self, is_closed: bool) -> usize {
+    fn singles_wanted(&self, listener: RawFd, is_closed: bool) -> usize {
         match (&self.spare, is_closed) {
             (None, _) => 1,
             (Some(_), false) => SINGLE_ACCEPTS_MAX,
@@ -89,7 +123,7 @@ impl Acceptor {
             // armed would wake it for one client.
             (Some(_), true) => {
                 // SAFETY: the listener belongs to the process and outlives its shards.
-                let listener = unsafe { BorrowedFd::borrow_raw(self.listener) };
+                let listener = unsafe { BorrowedFd::borrow_raw(listener) };
                 socket::backlog_length(listener).clamp(1, SINGLE_ACCEPTS_MAX)
             }
         }
@@ -127,32 +161,42 @@ impl Shard {
             self.parting.close_all(); // their descriptors are wanted
         }
         let (descriptors, refusals) = (self.descriptors_left(), self.refusals_left());
-        let acceptor = &mut self.acceptor;
         let room = match self.hub.admission().is_near_rate(now.ms) {
             true => 0,
             false => descriptors.min(self.hub.room()),
         };
-        match acceptor.multishot {
+        for at in 0..self.acceptor.gates.len() {
+            self.keep_gate(at, room, descriptors.min(refusals));
+        }
+    }
+
+    /// One listener's part: `singles_max` is for all of them.
+    fn keep_gate(&mut self, at: usize, room: usize, singles_max: usize) {
+        let acceptor = &mut self.acceptor;
+        let (listener, singles) = (acceptor.gates[at].listener, acceptor.gates[at].singles);
+        match acceptor.gates[at].multishot {
             // An eighth more, so that it does not change with each session at the edge.
             Multishot::Off
                 if room >= acceptor.backlog + acceptor.backlog / 8 && acceptor.spare.is_some() =>
             {
-                acceptor.multishot = Multishot::Armed;
-                self.ring.accept(acceptor.listener);
+                acceptor.gates[at].multishot = Multishot::Armed;
+                self.ring.accept(listener);
             }
             Multishot::Off => {
-                if acceptor.singles > 0 && room == 0 {
+                if singles > 0 && room == 0 {
                     return; // one that waits is enough
                 }
-                let wanted = acceptor.singles_wanted(room == 0);
-                for _ in acceptor.singles..descriptors.min(refusals).min(wanted) {
-                    acceptor.singles += 1;
-                    self.ring.accept_one(acceptor.listener);
+                let wanted = acceptor.singles_wanted(listener, room == 0);
+                // Each has its part of them, or one that is flooded would close the others.
+                let most = singles_max.div_ceil(acceptor.gates.len());
+                for _ in singles..most.min(wanted) {
+                    acceptor.gates[at].singles += 1;
+                    self.ring.accept_one(listener);
                 }
             }
             Multishot::Armed if room < acceptor.backlog => {
-                acceptor.multishot = Multishot::Cancelled;
-                self.ring.cancel_accept();
+                acceptor.gates[at].multishot = Multishot::Cancelled;
+                self.ring.cancel_accept_of(listener);
             }
             Multishot::Armed | Multishot::Cancelled => {}
         }
@@ -171,12 +215,12 @@ impl Shard {
         }
     }
 
-    pub(super) fn single_over(&mut self) {
-        self.acceptor.singles -= 1;
+    pub(super) fn single_over(&mut self, listener: RawFd) {
+        self.acceptor.gate(listener).singles -= 1;
     }
 
-    pub(super) fn multishot_over(&mut self) {
-        self.acceptor.multishot = Multishot::Off;
+    pub(super) fn multishot_over(&mut self, listener: RawFd) {
+        self.acceptor.gate(listener).multishot = Multishot::Off;
     }
 
     /// Sockets that other shards had no room for.
@@ -195,7 +239,14 @@ impl Shard {
             return self.refuse(fd, Refused::Restart, now);
         }
         if self.acceptor.has_spare() {
-            return self.admit(Visitor::new(fd), now);
+            let shared_out = match self.acceptor.shares_out {
+                true => self.doors.share_out(fd, self.hub.room() as u64),
+                false => Err(fd),
+            };
+            return match shared_out {
+                Ok(()) => self.tally.handed_on += 1,
+                Err(fd) => self.admit(Visitor::new(fd), now),
+            };
         }
         // This connection has the descriptor that was given up for it: it is told, and closed.
         self.refuse(fd, Refused::DescriptorsOut, now);
@@ -247,7 +298,7 @@ impl Shard {
     /// Descriptors that are left of this shard's share.
     fn descriptors_left(&self) -> usize {
         let max = self.hub.admission().limits().descriptors_max;
-        max.saturating_sub(self.descriptors_used() + self.acceptor.singles)
+        max.saturating_sub(self.descriptors_used() + self.acceptor.singles())
     }
 
     fn refusals_left(&self) -> usize {

@@ -1,6 +1,6 @@
 //! What comes out of the ring, and the 64 bits by which an entry finds its way back.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use io_uring::cqueue;
 
@@ -27,15 +27,15 @@ pub enum Completion {
     /// A new connection: a blocking, close-on-exec descriptor; dropped, it is closed. It comes
     /// also after [`SocketRing::cancel_accept`](super::SocketRing::cancel_accept), for what the
     /// kernel had accepted by then. Without `more` the accept has ended and must be armed again.
-    Accepted { fd: OwnedFd, more: bool },
+    Accepted { listener: RawFd, fd: OwnedFd, more: bool },
     /// Accepting failed. Without `more` it has ended. On `EMFILE`, `ENFILE`, `ENOBUFS` and
     /// `ENOMEM` the connection still waits in the backlog, so an accept that is armed again at
     /// once fails again at once: wait for a descriptor to be closed, or for some milliseconds.
-    AcceptFailed { errno: i32, more: bool },
+    AcceptFailed { listener: RawFd, errno: i32, more: bool },
     /// The accept was cancelled; nothing more comes of it.
-    AcceptEnded,
+    AcceptEnded { listener: RawFd },
     /// What an accept that was armed alone came to.
-    AcceptedOne { result: Result<OwnedFd, i32> },
+    AcceptedOne { listener: RawFd, result: Result<OwnedFd, i32> },
     /// Bytes, to be read with [`SocketRing::buffer`](super::SocketRing::buffer) and given back.
     /// Without `more` the receive has ended though the peer has not: arm it again.
     Received { token: Token, buffer: BufferId, more: bool },
@@ -51,17 +51,17 @@ pub enum Completion {
 }
 
 impl Completion {
-    pub(super) fn of_accept(entry: &cqueue::Entry) -> Completion {
+    pub(super) fn of_accept(listener: RawFd, entry: &cqueue::Entry) -> Completion {
         let more = cqueue::more(entry.flags());
         match accepted(entry) {
-            Err(libc::ECANCELED) => Completion::AcceptEnded,
-            Err(errno) => Completion::AcceptFailed { errno, more },
-            Ok(fd) => Completion::Accepted { fd, more },
+            Err(libc::ECANCELED) => Completion::AcceptEnded { listener },
+            Err(errno) => Completion::AcceptFailed { listener, errno, more },
+            Ok(fd) => Completion::Accepted { listener, fd, more },
         }
     }
 
-    pub(super) fn of_single_accept(entry: &cqueue::Entry) -> Completion {
-        Completion::AcceptedOne { result: accepted(entry) }
+    pub(super) fn of_single_accept(listener: RawFd, entry: &cqueue::Entry) -> Completion {
+        Completion::AcceptedOne { listener, result: accepted(entry) }
     }
 
     pub(super) fn of_receive(
@@ -151,6 +151,12 @@ impl Operation {
         debug_assert!(token.generation <= Token::GENERATION_MAX, "a generation has 24 bits");
         let generation = u64::from(token.generation & Token::GENERATION_MAX);
         (self as u64) << 56 | generation << 32 | u64::from(token.slot)
+    }
+
+    /// The key of an accept: it names its listener by the descriptor.
+    pub(super) fn of_listener(self, listener: RawFd) -> u64 {
+        let slot = u32::try_from(listener).expect("a descriptor is not negative");
+        self.key(Token { slot, generation: 0 })
     }
 
     /// The key of an entry that belongs to no connection.

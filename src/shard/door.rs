@@ -68,6 +68,16 @@ impl Doors {
         Ok(())
     }
 
+    /// Hands a socket that no shard has had yet to one that has more room than this one, with
+    /// `room`; back, where none has.
+    pub fn share_out(&self, fd: OwnedFd, room: u64) -> Result<(), OwnedFd> {
+        let others = self.all.iter().enumerate().filter(|(index, _)| *index != self.own);
+        match others.map(|(_, door)| door.room()).max() {
+            Some(best) if best > room => self.hand_on(Visitor::new(fd)),
+            _ => Err(fd),
+        }
+    }
+
     /// The next socket that another shard has handed to this one.
     pub fn take(&self) -> Option<Visitor> {
         self.all[self.own].handed.pop()
@@ -94,6 +104,20 @@ mod tests {
             Door::new(Arc::new(Inlet::new(1).expect("a descriptor")), counters)
         };
         rooms.iter().map(door).collect()
+    }
+
+    #[test]
+    fn a_shard_that_accepts_for_others_keeps_what_would_make_them_fuller_than_itself() {
+        let all = doors(&[0, 6, 4]);
+        let first = Doors { own: 0, all: all.clone() };
+        let (mut room, mut kept) = (6, 0);
+        for _ in 0..16 {
+            if first.share_out(visitor().fd, room).is_err() {
+                (room, kept) = (room - 1, kept + 1);
+            }
+        }
+        let waiting = |own| Doors { own, all: all.clone() }.waiting();
+        assert_eq!((kept, waiting(1), waiting(2), room), (6, 6, 4, 0));
     }
 
     fn visitor() -> Visitor {

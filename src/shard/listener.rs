@@ -1,6 +1,11 @@
-//! The listening sockets, one a shard, and the options that accepted sockets inherit from them.
+//! The listening sockets, one a shard where they are the server's own, and the options that
+//! accepted sockets inherit from them.
 //!
 //! They belong to the process and the shards borrow them: a shard that crashes loses no backlog.
+
+mod passed;
+
+pub use passed::passed_listeners;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +36,21 @@ pub enum ListenError {
     NotOurs(SocketAddr),
     #[error("--listen {0}: this machine has no IPv6; give an IPv4 address, for example 0.0.0.0")]
     NoSuchFamily(SocketAddr),
+    #[error(
+        "the sockets that were passed by LISTEN_FDS cannot be used: {0}; start the service by its \
+         units, or unset LISTEN_FDS and LISTEN_PID"
+    )]
+    Passed(io::Error),
+    #[error(
+        "descriptor {0}, which was passed by LISTEN_FDS, is no TCP socket that listens; give \
+         tapecast.socket a ListenStream= with a port, and neither ListenDatagram= nor Accept=yes"
+    )]
+    PassedOther(i32),
+    #[error(
+        "{count} sockets were passed by LISTEN_FDS, and {max} are the most for these shards; \
+         remove ListenStream= lines of tapecast.socket: one for each shard is enough"
+    )]
+    TooManyPassed { count: usize, max: usize },
     #[error("--listen {address}: {step} failed: {source}")]
     Other { address: SocketAddr, step: &'static str, source: io::Error },
 }
@@ -55,6 +75,13 @@ pub fn listen(
         listeners.push(OwnedFd::from(socket));
     }
     Ok(listeners)
+}
+
+/// Whether the address could be listened on, without doing so: nobody can connect meanwhile.
+pub fn try_address(address: SocketAddr, options: &SocketOptions) -> Result<(), ListenError> {
+    let socket = open(address)?;
+    tune(&socket, options).map_err(|e| explain(address, "setting the socket's options", e))?;
+    socket.bind(&address.into()).map_err(|e| explain(address, "bind", e))
 }
 
 /// With `SO_REUSEPORT`, a bind succeeds although another process of the same user listens, and the

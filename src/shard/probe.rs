@@ -3,6 +3,7 @@
 use io_uring::{IoUring, Probe, opcode};
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::{RingSettings, SocketRing};
 
@@ -47,15 +48,23 @@ pub enum RingError {
 /// Makes a small ring with all that the server's rings use, and drops it: for a check before
 /// anything is started.
 pub fn probe() -> Result<(), RingError> {
+    let (_bell, _ring) = small_ring()?;
+    Ok(())
+}
+
+/// A ring with all that a shard's has, but small, and the eventfd that it rings. The latter must
+/// live longer; bound in this order, it does.
+pub(super) fn small_ring() -> Result<(OwnedFd, SocketRing), RingError> {
     // SAFETY: no pointer is passed.
     let eventfd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
     if eventfd < 0 {
         return Err(explain("an eventfd", &io::Error::last_os_error()));
     }
     // SAFETY: the descriptor was just made and belongs to nobody else.
-    let eventfd = unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(eventfd) };
+    let eventfd = unsafe { OwnedFd::from_raw_fd(eventfd) };
     let settings = RingSettings { entries: 8, completions: 16, buffers: 1, buffer_bytes: 64 };
-    SocketRing::new(settings, std::os::fd::AsRawFd::as_raw_fd(&eventfd)).map(drop)
+    let ring = SocketRing::new(settings, eventfd.as_raw_fd())?;
+    Ok((eventfd, ring))
 }
 
 /// Checks what a successful setup does not imply.
@@ -64,6 +73,8 @@ pub(super) fn check(ring: &IoUring) -> Result<(), RingError> {
     if !ring.params().is_feature_nodrop() {
         return Err(lacks("completions that are never dropped"));
     }
+    // A filter may allow the setup and forbid the rest.
+    ring.submitter().submit().map_err(|e| explain("entering the ring", &e))?;
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe).map_err(|e| explain("the feature probe", &e))?;
     let needed = [
@@ -87,7 +98,7 @@ pub(super) fn explain(what: &'static str, error: &io::Error) -> RingError {
 }
 
 fn judge(what: &'static str, errno: i32, release: String, disabled: char) -> RingError {
-    let old = version(&release).is_some_and(|version| version < (6, 1));
+    let old = is_too_old(&release);
     match errno {
         libc::ENOSYS if !old => RingError::NotBuilt { release },
         libc::EPERM | libc::EACCES if disabled != '0' => RingError::Disabled { level: disabled },
@@ -107,7 +118,8 @@ fn disabled_level() -> char {
     text.ok().and_then(|text| text.chars().next()).unwrap_or('0')
 }
 
-fn release() -> String {
+/// The running kernel's, as `uname -r` prints it.
+pub fn release() -> String {
     // SAFETY: utsname is plain bytes, for which zero is valid, and uname fills it with
     // terminated strings.
     let name = unsafe {
@@ -117,6 +129,11 @@ fn release() -> String {
     };
     // SAFETY: uname has terminated it, or left it all zero.
     unsafe { CStr::from_ptr(name.release.as_ptr()) }.to_string_lossy().into_owned()
+}
+
+/// Whether a kernel is older than the server needs. One that does not say its version is tried.
+pub fn is_too_old(release: &str) -> bool {
+    version(release).is_some_and(|version| version < (6, 1))
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {

@@ -70,6 +70,8 @@ pub struct SocketRing {
     deadline: Box<Timespec>,
     /// The earliest deadline that is armed, in ns of `CLOCK_MONOTONIC`.
     armed_ns: Option<u64>,
+    /// All that were ever accepted from: their accepts must end before the ring does.
+    listeners: Vec<RawFd>,
     /// The bell of a nap is looked at, once for all naps.
     bell_is_polled: bool,
 }
@@ -104,6 +106,7 @@ impl SocketRing {
             kept: VecDeque::new(),
             deadline: Box::new(Timespec::new()),
             armed_ns: None,
+            listeners: Vec::new(),
             bell_is_polled: false,
         })
     }
@@ -111,14 +114,16 @@ impl SocketRing {
     /// Accepts until cancelled. The limit of descriptors in force now holds for all of it
     /// (the kernel notes `RLIMIT_NOFILE` with the entry): raise it before.
     pub fn accept(&mut self, listener: RawFd) {
+        self.note_listener(listener);
         let entry = opcode::AcceptMulti::new(Fd(listener)).flags(libc::SOCK_CLOEXEC).build();
-        self.push(entry, Operation::Accept.alone());
+        self.push(entry, Operation::Accept.of_listener(listener));
     }
 
-    /// Ends all accepts, those that are armed one by one too.
+    /// Ends all accepts of all listeners, those that are armed one by one too.
     pub fn cancel_accept(&mut self) {
-        self.cancel(Operation::Accept.alone());
-        self.cancel_single_accepts();
+        for at in 0..self.listeners.len() {
+            self.cancel_accept_of(self.listeners[at]);
+        }
     }
 
     /// Receives into the pool's buffers until it ends; one receive per token at a time.
@@ -323,8 +328,8 @@ impl SocketRing {
     fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
         let (operation, token) = Operation::parse(entry.user_data());
         match operation {
-            Operation::Accept => Some(Completion::of_accept(entry)),
-            Operation::AcceptOne => Some(Completion::of_single_accept(entry)),
+            Operation::Accept => Some(Completion::of_accept(token.slot as RawFd, entry)),
+            Operation::AcceptOne => Some(Completion::of_single_accept(token.slot as RawFd, entry)),
             Operation::ReceiveRefused => {
                 Some(Completion::of_refused(token, entry, &mut self.buffers))
             }

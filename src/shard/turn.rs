@@ -1,6 +1,6 @@
 //! A shard's turn: completions → messages → ticks → flush → timers, each step bounded.
 
-use super::accepting::Acceptor;
+use super::accepting::{Acceptor, Listening};
 use super::connections::Connections;
 use super::counters::ShardCounters;
 use super::door::Doors;
@@ -19,7 +19,7 @@ use crate::session::{CloseReason, Now};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 mod boundary;
@@ -94,9 +94,7 @@ enum Flight {
 pub(super) struct Parts {
     pub hub: Hub,
     pub ring: SocketRing,
-    pub listener: RawFd,
-    /// Connections that wait for their accept, at most.
-    pub backlog: usize,
+    pub listening: Listening,
     pub doors: Doors,
     pub inlet: Arc<Inlet>,
     pub mailbox: Arc<Mailbox>,
@@ -107,12 +105,12 @@ pub(super) struct Parts {
 
 impl Shard {
     pub fn new(parts: Parts) -> Shard {
-        let Parts { hub, ring, listener, backlog, doors, inlet, mailbox, counters, .. } = parts;
+        let Parts { hub, ring, listening, doors, inlet, mailbox, counters, .. } = parts;
         Shard {
             hub,
             ring,
             connections: Connections::default(),
-            acceptor: Acceptor::new(listener, backlog),
+            acceptor: Acceptor::new(listening),
             lane: Lane::default(),
             doors,
             scratch: Scratch::new(),
@@ -215,21 +213,21 @@ impl Shard {
 
     fn dispatch(&mut self, completion: Completion, now: Now) {
         match completion {
-            Completion::Accepted { fd, more } => {
+            Completion::Accepted { listener, fd, more } => {
                 if !more {
-                    self.multishot_over();
+                    self.multishot_over(listener);
                 }
                 self.accept_completed(Ok(fd), now);
             }
-            Completion::AcceptFailed { errno, more } => {
+            Completion::AcceptFailed { listener, errno, more } => {
                 if !more {
-                    self.multishot_over();
+                    self.multishot_over(listener);
                 }
                 self.accept_completed(Err(errno), now);
             }
-            Completion::AcceptEnded => self.multishot_over(),
-            Completion::AcceptedOne { result } => {
-                self.single_over();
+            Completion::AcceptEnded { listener } => self.multishot_over(listener),
+            Completion::AcceptedOne { listener, result } => {
+                self.single_over(listener);
                 self.accept_completed(result, now);
             }
             Completion::ReceivedRefused { token, result } => {

@@ -1,5 +1,6 @@
 //! A shard as a thread: one glommio executor pinned to one core, one task, one loop.
 
+use super::accepting::Listening;
 use super::counters::ShardCounters;
 use super::door::{Door, Doors};
 use super::mailbox::{Mailbox, Message, ShardPort};
@@ -33,8 +34,10 @@ pub struct ShardSettings {
     pub epoch: String,
     /// Some feed does not wait for the shards: how old its ticks become is the shards' lag.
     pub has_live_feed: bool,
-    /// Connections that wait for their accept, at most.
+    /// Connections that wait for their accept on a listener, at most.
     pub backlog: usize,
+    /// Some shard has fewer listeners than others, or none; see [`Listening::shares_out`].
+    pub shares_out: bool,
     /// Of all shards, this one's at `index`.
     pub doors: Arc<[Door]>,
     /// More panics than this within the window are too many.
@@ -82,11 +85,11 @@ pub enum ShardError {
 }
 
 impl ShardHandle {
-    /// Starts a shard that serves `listener`, which must stay open until it has ended. Returns
+    /// Starts a shard that serves `listeners`, which must stay open until it has ended. Returns
     /// when it is ready.
     pub fn start(
         settings: ShardSettings,
-        listener: BorrowedFd<'_>,
+        listeners: &[BorrowedFd<'_>],
     ) -> Result<ShardHandle, ShardError> {
         use std::os::fd::AsRawFd;
         let (index, core) = (settings.index, settings.core);
@@ -94,8 +97,12 @@ impl ShardHandle {
         let counters = settings.counters.clone();
         let mailbox = Arc::new(Mailbox::default());
         let (ready, started) = mpsc::channel();
-        let (listener, given) =
-            (listener.as_raw_fd(), (inlet.clone(), mailbox.clone(), counters.clone()));
+        let listening = Listening {
+            listeners: listeners.iter().map(AsRawFd::as_raw_fd).collect(),
+            backlog: settings.backlog,
+            shares_out: settings.shares_out,
+        };
+        let given = (inlet.clone(), mailbox.clone(), counters.clone());
         let builder = LocalExecutorBuilder::new(Placement::Fixed(core))
             .name(&format!("shard-{index}"))
             .io_memory(IO_MEMORY_BYTES)
@@ -117,8 +124,7 @@ impl ShardHandle {
                 let parts = Parts {
                     hub,
                     ring,
-                    listener,
-                    backlog: settings.backlog,
+                    listening,
                     doors,
                     inlet: inlet.clone(),
                     mailbox,

@@ -8,8 +8,10 @@
 //! another), and always one of the same shape that [`harness::recording`] makes.
 
 mod admin;
+mod checking;
 mod closing;
 mod commands;
+mod config;
 mod deadlines;
 mod descriptors;
 mod echo;

@@ -115,7 +115,9 @@ fn no_path_of_a_machine_is_in_the_program_or_its_texts() {
     for source in Source::all().iter().filter(|s| !s.path.starts_with("tests/structure/")) {
         found.extend(manner::machine_paths(&source.path, &source.text));
     }
-    for path in ["README.md", "src/wire/PROTOCOL.md", "Cargo.toml", ".ci/run"] {
+    let texts = ["README.md", "src/wire/PROTOCOL.md", "Cargo.toml", ".ci/run"];
+    let tuning = ["tuning/README.md", "tuning/tune.sh", "tuning/keys.sh"];
+    for path in texts.into_iter().chain(tuning) {
         let text = std::fs::read_to_string(root.join(path)).expect("a text of the project");
         found.extend(manner::machine_paths(path, &text));
     }

@@ -15,10 +15,10 @@ pub struct ServeArgs {
 
 const FILE: &str = "config";
 
-const ABOUT: &str = "Serves one or more feeds to WebSocket subscribers";
+const ABOUT: &str = "Serve feeds to WebSocket subscribers";
 
 const LONG_ABOUT: &str = "\
-Serves one or more feeds to WebSocket subscribers. Without flags it starts with a built-in \
+Serve feeds to WebSocket subscribers. Without flags it starts with a built-in \
 synthetic feed on 127.0.0.1:9001. SIGTERM or SIGINT stops it in order, a second one at once; \
 SIGHUP reads --config again.
 
@@ -93,7 +93,7 @@ fn flag(setting: &'static Setting, default: &Settings) -> Arg {
     let arg = Arg::new(setting.key)
         .long(setting.flag())
         .value_name(setting.value_name)
-        .allow_hyphen_values(true)
+        .allow_negative_numbers(true)
         .long_help(format!("{help}\n\n{}\n\n{live}", setting.why))
         .help(help);
     match setting.form {

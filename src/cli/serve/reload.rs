@@ -70,9 +70,10 @@ impl Reload {
         // Last, so that a higher level does not hide the lines above. Also where the file's is the
         // same: the level may have been changed from elsewhere since, and this is the way back.
         let before = self.log.current();
+        let told = live.iter().any(|change| change.key == "log_level");
         match self.log.set(&settings.log.level) {
-            Ok(()) if before != self.log.current() => {
-                tracing::info!("what is logged: {before} → {}", self.log.current());
+            Ok(()) if !told && before != self.log.current() => {
+                tracing::info!("the log's level as configured: {before} → {}", self.log.current());
             }
             Ok(()) => {}
             Err(error) => tracing::error!("{error}"),

@@ -1,7 +1,7 @@
 //! What the main thread does while the server runs, and while it stops.
 
-use super::reload::Reload;
-use crate::control::{LOOK_RUNNING, LOOK_STOPPING, Signals, Woken};
+use super::reload::{Reload, Reloaded};
+use crate::control::{LOOK_RUNNING, LOOK_STOPPING, Signals, Systemd, Woken};
 use crate::panics;
 use crate::server::{Failure, STOP_GRACE_MS, Server};
 use std::process::ExitCode;
@@ -10,18 +10,22 @@ use std::time::{Duration, Instant};
 /// Waits for a signal and stops the server in order; a second signal, or a failure, ends it.
 /// SIGHUP has it read its configuration again.
 pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Server) -> ExitCode {
-    let mut clock = Looks::begin();
+    let mut clock = Looks::begin(&reload.settings().feeds);
     let name = loop {
         match signals.wait(LOOK_RUNNING, || look_after(&mut server, &mut clock, false)) {
             Woken::Condition(failure) => return give_up(failure),
-            // Whoever supervises the process is told before and after this call.
-            Woken::Reload => reload.reload(&mut server),
+            Woken::Reload => {
+                clock.systemd.reloading();
+                let reloaded = reload.reload(&mut server);
+                clock.systemd.reloaded(reloaded == Reloaded::Kept);
+            }
             Woken::Signal(name) => break name,
         };
     };
     let drain_ms = reload.settings().drain_ms;
     let (sessions, over_s) = (server.sessions(), drain_ms / 1000);
     tracing::info!("{name}: stopping; {sessions} sessions are closed over {over_s} s");
+    clock.systemd.stopping(sessions, drain_ms + STOP_GRACE_MS);
     server.drain(drain_ms);
     let overdue = Instant::now() + Duration::from_millis(drain_ms + STOP_GRACE_MS);
     let mut is_over = || match look_after(&mut server, &mut clock, true) {
@@ -59,7 +63,9 @@ pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Serv
 /// One look; gives what the process must end for.
 fn look_after(server: &mut Server, clock: &mut Looks, stopping: bool) -> Option<Failure> {
     panics::log_reports(false);
-    server.look_after(clock.passed_ms(), stopping)
+    let failure = server.look_after(clock.passed_ms(), stopping);
+    clock.systemd.look(server.sight(), Instant::now());
+    failure
 }
 
 fn give_up(failure: Failure) -> ExitCode {
@@ -68,15 +74,18 @@ fn give_up(failure: Failure) -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
-/// When the last look was. Milliseconds that are not whole yet count for the next.
+/// When the last look was, and who is told of what it saw. Milliseconds that are not whole yet
+/// count for the next.
 struct Looks {
+    systemd: Systemd,
     began: Instant,
     counted_ms: u64,
 }
 
 impl Looks {
-    fn begin() -> Looks {
-        Looks { began: Instant::now(), counted_ms: 0 }
+    fn begin(feeds: &[String]) -> Looks {
+        let systemd = Systemd::of_environment(feeds);
+        Looks { systemd, began: Instant::now(), counted_ms: 0 }
     }
 
     fn passed_ms(&mut self) -> u64 {

@@ -66,6 +66,23 @@ fn the_rate_is_kept_whenever_it_is_polled() {
     assert_eq!((lines.len(), next), (0, now + BATCH_NS));
 }
 
+/// Method: a second at one pace, a second at another; what was not due then is not made up for.
+#[test]
+fn another_pace_holds_from_its_moment_on() {
+    let mut source = source("rate=100,test_symbols=off");
+    let given = |source: &mut Synthetic, second: i64| {
+        let steps = (0..1_000).map(|step| second * SECOND_NS + step * MS);
+        steps.map(|now_ns| drain(source, now_ns).0.len()).sum::<usize>()
+    };
+    assert_eq!(given(&mut source, 1), 100);
+    source.set_pace(Pace::Rate(1_000));
+    assert_eq!(given(&mut source, 2), 1_000);
+    source.set_pace(Pace::Bursts { interval_ms: 500, burst: 3 });
+    assert_eq!(given(&mut source, 3), 6);
+    source.set_pace(Pace::Bursts { interval_ms: 500, burst: 3 });
+    assert_eq!(given(&mut source, 4), 6, "the same pace begins nothing anew");
+}
+
 /// Method: polled an hour late, and then with a clock that is set back a day.
 #[test]
 fn backlog_is_bounded_and_clocks_may_jump() {

@@ -1,4 +1,4 @@
-//! Operations that complete once: accepts that are counted, and the receive of a refusal.
+//! Accepts of one listener, counted or ended; and the receive of a refusal, which completes once.
 
 use super::super::completion::Operation;
 use super::{SocketRing, buffers};
@@ -10,14 +10,28 @@ use std::os::fd::RawFd;
 impl SocketRing {
     /// Accepts one connection. Several may be armed; each has a completion of its own.
     pub fn accept_one(&mut self, listener: RawFd) {
+        self.note_listener(listener);
         let (address, length) = (std::ptr::null_mut(), std::ptr::null_mut());
         let entry = opcode::Accept::new(Fd(listener), address, length);
         let entry = entry.flags(libc::SOCK_CLOEXEC).build();
-        self.push(entry, Operation::AcceptOne.alone());
+        self.push(entry, Operation::AcceptOne.of_listener(listener));
     }
 
-    pub(super) fn cancel_single_accepts(&mut self) {
-        let all = CancelBuilder::user_data(Operation::AcceptOne.alone()).all();
+    pub(super) fn note_listener(&mut self, listener: RawFd) {
+        if !self.listeners.contains(&listener) {
+            self.listeners.push(listener);
+        }
+    }
+
+    /// Ends all accepts of one listener.
+    pub fn cancel_accept_of(&mut self, listener: RawFd) {
+        self.cancel(Operation::Accept.of_listener(listener));
+        self.cancel_single_accepts(listener);
+    }
+
+    fn cancel_single_accepts(&mut self, listener: RawFd) {
+        let key = Operation::AcceptOne.of_listener(listener);
+        let all = CancelBuilder::user_data(key).all();
         self.push(opcode::AsyncCancel2::new(all).build(), Operation::Silent.alone());
     }
 

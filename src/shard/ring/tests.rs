@@ -39,7 +39,7 @@ fn a_refused_accept_says_so_and_ends() {
     let (peer, _served) = rig.pairs(1).remove(0);
     rig.ring.accept(peer.as_raw_fd());
     match rig.one() {
-        Completion::AcceptFailed { errno: libc::EINVAL, more: false } => {}
+        Completion::AcceptFailed { errno: libc::EINVAL, more: false, .. } => {}
         other => panic!("{other:?}"),
     }
 }

@@ -95,12 +95,11 @@ impl Shard {
         // The old ring's descriptor counts, so it goes first.
         drop(ring);
         let ring = SocketRing::new(RingSettings::default(), inlet.bell().fd())?;
-        let (listener, backlog) = acceptor.listening();
+        let listening = acceptor.listening();
         let parts = Parts {
             hub,
             ring,
-            listener,
-            backlog,
+            listening,
             doors,
             inlet,
             mailbox,
@@ -139,7 +138,7 @@ impl Shard {
         }
         let accepted = waiting.into_iter().filter_map(|completion| match completion {
             Completion::Accepted { fd, .. } => Some(fd),
-            Completion::AcceptedOne { result } => result.ok(),
+            Completion::AcceptedOne { result, .. } => result.ok(),
             _ => None,
         });
         accepted.collect()

@@ -93,7 +93,7 @@ impl Rig {
         let mut pairs = Vec::new();
         let listener = self.listener.as_raw_fd();
         self.until(|ring, completion| match completion {
-            Completion::Accepted { fd, more } => {
+            Completion::Accepted { fd, more, .. } => {
                 if !more {
                     // So it ends where its completions overflow.
                     ring.accept(listener);
@@ -106,7 +106,7 @@ impl Rig {
             other => panic!("{other:?}"),
         });
         self.ring.cancel_accept();
-        assert!(matches!(self.one(), Completion::AcceptEnded));
+        assert!(matches!(self.one(), Completion::AcceptEnded { .. }));
         pairs
     }
 }

@@ -1,0 +1,162 @@
+//! Descriptors, memory, threads and cores.
+
+use super::{Finding, Level, Plan};
+use crate::server::{Budget, MemoryBudget};
+
+/// glommio starts no executor with less (its `Reactor::new`).
+const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
+
+/// Threads of a shard: its own, and glommio's for what may block. The rest of the process has
+/// main, ingest and the runtimes.
+const THREADS_PER_SHARD: u64 = 2;
+const THREADS_OTHERS: u64 = 16;
+
+/// Files that the rest of the machine may have open.
+const FILES_OTHERS: u64 = 32_768;
+
+pub fn findings(plan: &Plan) -> Vec<Finding> {
+    let mut all = vec![cores(plan)];
+    all.extend(descriptors(plan));
+    all.push(memlock(plan));
+    all.extend(memory(plan));
+    all.extend(threads(plan));
+    all.extend(time(plan));
+    all
+}
+
+fn cores(plan: &Plan) -> Finding {
+    let (shards, cores) = (plan.shards, plan.facts.cores_allowed);
+    let finding = Finding::ok("cores", format!("{cores} for {shards} shards"));
+    if shards <= cores {
+        return finding;
+    }
+    finding
+        .at(Level::Should)
+        .wanted(shards.to_string())
+        .why("shards that share a core delay each other")
+        .cure(format!("--shards {cores}, or a wider CPUAffinity= or taskset"))
+}
+
+/// The process's own limit, and the machine's two.
+fn descriptors(plan: &Plan) -> Vec<Finding> {
+    let found = plan.facts.descriptors;
+    let Some(budget) = &plan.budget else { return Vec::new() };
+    let room = budget.sessions_max;
+    let sessions = plan.sessions;
+    let limit = if found == u64::MAX { "no limit".to_string() } else { found.to_string() };
+    let finding = Finding::ok("open files (ulimit -Hn)", format!("{limit}: {room} sessions"));
+    let needed = needed(plan, sessions);
+    let own = if room >= sessions || found >= needed {
+        finding
+    } else {
+        let level = if room == 0 { Level::Must } else { Level::Should };
+        let soft = needed.max(found);
+        finding
+            .at(level)
+            .wanted(format!("{needed} for {sessions} sessions"))
+            .why(format!("a session needs one; of more than {room} the rest are refused"))
+            .cure(format!(
+                "LimitNOFILE={soft} in the unit, 'ulimit -Hn {soft}' as root before the start, or \
+                 tuning/tune.sh persist --connections {sessions} for logins"
+            ))
+    };
+    let mut all = vec![own];
+    // What tune.sh sets is more than this.
+    let why = "no process may be granted more, whatever its unit says";
+    all.extend(plan.floor("fs.nr_open", needed, needed, why));
+    let (least, why) = (needed + FILES_OTHERS, "the open files of all processes together");
+    all.extend(plan.floor("fs.file-max", least, least, why));
+    all
+}
+
+/// The least limit of open files that has room for so many sessions.
+fn needed(plan: &Plan, sessions: usize) -> u64 {
+    let mut settings = plan.settings.clone();
+    settings.admission.max_sessions = Some(sessions);
+    let suffices = |descriptors| {
+        Budget::new(&settings, plan.shards, descriptors, u64::MAX).sessions_max >= sessions
+    };
+    let (mut least, mut most) = (0, 1u64 << 31);
+    while least < most {
+        let middle = least.midpoint(most);
+        if suffices(middle) { most = middle } else { least = middle + 1 }
+    }
+    least
+}
+
+fn memlock(plan: &Plan) -> Finding {
+    let found = plan.facts.memlock_bytes;
+    let text = if found == u64::MAX { "no limit".into() } else { format!("{} KiB", found / 1024) };
+    let finding = Finding::ok("locked memory (ulimit -l)", text);
+    if found >= MEMLOCK_BYTES_MIN {
+        return finding;
+    }
+    finding
+        .at(Level::Must)
+        .wanted(format!("{} KiB", MEMLOCK_BYTES_MIN / 1024))
+        .why("no shard starts with less")
+        .cure("LimitMEMLOCK=8M in the unit, or 'ulimit -l 8192' as root before the start")
+}
+
+fn memory(plan: &Plan) -> Option<Finding> {
+    let name = "memory";
+    let budget = match plan.facts.memory.as_ref()? {
+        Err(error) => {
+            let text = error.to_string();
+            let (why, cure) = text.split_once("; ").unwrap_or((&text, "give it more memory"));
+            let finding = Finding::ok(name, "too little").at(Level::Must);
+            return Some(finding.why(why).cure(cure));
+        }
+        Ok(budget) => budget,
+    };
+    let found = Finding::ok(name, in_words(budget));
+    match plan.facts.memory_there_bytes {
+        Some(there) if budget.limit_bytes > there => Some(
+            found
+                .at(Level::Should)
+                .wanted(format!("{} MiB at most", there >> 20))
+                .why("--memory-budget is more than there is: the kernel kills the server first")
+                .cure(format!("--memory-budget {}M", (there >> 20) * 8 / 10)),
+        ),
+        _ => Some(found),
+    }
+}
+
+fn in_words(budget: &MemoryBudget) -> String {
+    format!(
+        "{} MiB for clients, of {} MiB ({budget})",
+        budget.clients_bytes >> 20,
+        budget.limit_bytes >> 20
+    )
+}
+
+fn threads(plan: &Plan) -> Option<Finding> {
+    let limit = plan.facts.pids.as_ref()?;
+    let needed = plan.shards as u64 * THREADS_PER_SHARD + THREADS_OTHERS;
+    let finding = Finding::ok("threads", limit.amount.to_string());
+    if limit.amount >= needed {
+        return Some(finding);
+    }
+    let finding = finding.at(Level::Must).wanted(needed.to_string());
+    let why = format!("{} allows no more, and a thread that is missing ends it", file(limit));
+    Some(finding.why(why).cure(format!("TasksMax={needed} in the unit, or a larger pids limit")))
+}
+
+fn time(plan: &Plan) -> Option<Finding> {
+    let limit = plan.facts.cpu.as_ref()?;
+    let needed = plan.shards as u64 * 1000;
+    let cores =
+        |thousandths: u64| format!("{}.{:01}", thousandths / 1000, thousandths % 1000 / 100);
+    let finding = Finding::ok("CPU quota", format!("{} cores", cores(limit.amount)));
+    if limit.amount >= needed {
+        return Some(finding);
+    }
+    let finding = finding.at(Level::Should).wanted(format!("{} cores", cores(needed)));
+    let why = format!("{} stops every shard for the rest of a period", file(limit));
+    let fewer = (limit.amount / 1000).max(1);
+    Some(finding.why(why).cure(format!("--shards {fewer}, or CPUQuota={}%", plan.shards * 100)))
+}
+
+fn file(limit: &crate::server::cgroup::GroupLimit) -> String {
+    limit.file.display().to_string()
+}
