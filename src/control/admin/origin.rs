@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_loopback_port_answers_to_no_foreign_name() {
-        for host in ["localhost:9002", "127.0.0.1:9002", "[::1]:9002", "tape.localhost", "::1"] {
+        for host in ["localhost:9002", "127.0.0.1:9002", "[::1]:9002", "tape.localhost"] {
             assert!(allows(Method::GET, "/api/sessions", true, &[("host", host)]), "{host}");
         }
         for host in ["evil.example:9002", "localhost.evil.example", "", "127.0.0.1.evil.example"] {
