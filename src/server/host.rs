@@ -4,6 +4,7 @@ use super::cgroup::{self, Controller, GroupLimit};
 use super::memory::physical_bytes;
 use super::{MemoryBudget, TooLittleMemory, budget, placement};
 use crate::config::Settings;
+use crate::control::AdminPort;
 use crate::shard;
 use rustix::process::{Resource, getrlimit};
 use std::collections::BTreeMap;
@@ -109,8 +110,13 @@ fn in_words<E: std::fmt::Display>(found: Result<(), E>) -> Result<(), String> {
 }
 
 fn addresses(settings: &Settings) -> Vec<(&'static str, String, Result<(), String>)> {
-    let found = shard::try_address(settings.listen, &settings.sockets);
-    vec![("listen", settings.listen.to_string(), in_words(found))]
+    let stream = shard::try_address(settings.listen, &settings.sockets);
+    let mut tried = vec![("listen", settings.listen.to_string(), in_words(stream))];
+    if let Some(address) = settings.admin {
+        let admin = AdminPort::bind(address).map(drop);
+        tried.push(("admin", address.to_string(), in_words(admin)));
+    }
+    tried
 }
 
 fn sysctls(root: &Path) -> BTreeMap<&'static str, Vec<u64>> {

@@ -32,7 +32,7 @@ fn finding<'a>(report: &'a Value, name: &str) -> &'a Value {
     all.iter().find(|finding| finding["name"] == name).unwrap_or_else(|| panic!("{name}: {report}"))
 }
 
-const FREE: [&str; 2] = ["--listen", "127.0.0.1:0"];
+const FREE: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
 
 #[test]
 fn a_machine_on_which_the_server_starts_has_no_must() {
@@ -40,7 +40,9 @@ fn a_machine_on_which_the_server_starts_has_no_must() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report = report(&output);
     assert_eq!((&report["ok"], &report["musts"]), (&Value::Bool(true), &Value::from(0)));
-    for name in ["kernel", "io_uring ring", "io_uring multishot receive", "--listen", "memory"] {
+    for name in
+        ["kernel", "io_uring ring", "io_uring multishot receive", "--listen", "--admin", "memory"]
+    {
         assert_eq!(finding(&report, name)["level"], "ok", "{report}");
     }
     for finding in report["findings"].as_array().expect("a list") {
@@ -65,7 +67,7 @@ fn the_table_fits_80_columns_and_says_what_it_comes_to() {
 fn an_address_in_use_is_a_must_unless_it_is_not_to_be_tried() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = holder.local_addr().expect("bound").to_string();
-    let output = check(&["--json", "--listen", &address]);
+    let output = check(&["--json", "--admin", "off", "--listen", &address]);
     assert_eq!(output.status.code(), Some(1));
     let report = report(&output);
     let found = finding(&report, "--listen");
