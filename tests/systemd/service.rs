@@ -130,10 +130,13 @@ fn a_drain_longer_than_the_units_time_is_announced_and_waited_for() {
     machine.with_flags("--drain-seconds 6", "TimeoutStopSec=3");
     machine.must("systemctl start tapecast.service");
     let mut clients: Vec<_> = (0..10).map(|_| subscribed(&machine)).collect();
+    clients.iter_mut().for_each(Client::wait_for_tick);
     machine.must("systemctl stop tapecast.socket tapecast.service");
     for client in &mut clients {
-        let (code, _) = client.wait_for_close().expect("a Close frame, not a killed process");
-        assert_eq!(code, 1012);
+        match client.wait_for_close() {
+            Ok((code, _)) => assert_eq!(code, 1012),
+            Err(end) => panic!("{end}; was the process killed?\n{}", machine.log()),
+        }
     }
     assert_eq!(machine.property("Result"), "success");
 }
