@@ -1,11 +1,11 @@
 //! What a shard itself counts and logs of admission; the rest is the hub's.
 
-use super::socket;
 use super::turn::Shard;
+use super::{clock, socket};
 use crate::feed::LogLimit;
 use crate::hub::{Limited, Refused};
 use crate::limits::INLET_TICKS;
-use crate::session::Now;
+use crate::session::{CloseReason, Now, Session};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -17,6 +17,7 @@ pub(super) struct Tally {
     pub handed_in: u64,
     pub accepts_failed: u64,
     refusals: LogLimit,
+    turned_away: LogLimit,
     failures: LogLimit,
     alerts: [LogLimit; Limited::ALL.len()],
 }
@@ -33,6 +34,23 @@ impl Shard {
             peer,
             reason = refused.word(),
             sessions = self.hub.sessions(),
+            suppressed,
+            "connection refused"
+        );
+    }
+
+    /// A session that ended for what its proxy said, or did not say. Once it is gone.
+    pub(super) fn log_turned_away(&mut self, session: &Session) {
+        let reason = match session.reason() {
+            Some(reason @ (CloseReason::AddressFull | CloseReason::BadProxyHeader)) => reason,
+            _ => return,
+        };
+        let Some(suppressed) = self.tally.turned_away.admit(clock::now().unix_ns) else { return };
+        tracing::warn!(
+            session = format_args!("{:016x}", session.id),
+            shard = self.doors.own,
+            peer = %session.peer,
+            reason = reason.word(),
             suppressed,
             "connection refused"
         );
