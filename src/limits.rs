@@ -37,6 +37,15 @@ pub const LINE_BYTES_MAX: usize = 1024;
 /// HTTP request head of an upgrade, in bytes.
 pub const UPGRADE_BYTES_MAX: usize = 16 * 1024;
 
+/// Header of the PROXY protocol's version 2, in bytes: the two paths of a Unix socket are 232, the
+/// rest is room for what a proxy adds (its own id, the name that TLS asked for). Of version 1 the
+/// text says 107.
+pub const PROXY_HEADER_BYTES_MAX: usize = 536;
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
+
+/// Networks of trusted proxies.
+pub const TRUSTED_PROXIES_MAX: usize = 64;
+
 /// Headers of an upgrade request.
 pub const UPGRADE_HEADERS_MAX: usize = 64;
 

@@ -2,6 +2,7 @@
 
 use crate::hub::AdmissionLimits;
 use crate::limits::{REFUSALS_MAX, REFUSALS_SHARE};
+use crate::wire::Proxies;
 
 /// What `tapecast serve` can be told about admission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub struct AdmissionSettings {
     pub accept_burst: u32,
     pub max_per_address: u32,
     pub exempt_loopback: bool,
+    pub proxies: Proxies,
     /// How long a refusal may take.
     pub refusal_ms: u64,
 }
@@ -29,6 +31,7 @@ impl Default for AdmissionSettings {
             accept_burst: 20_000,
             max_per_address: 1_000,
             exempt_loopback: true,
+            proxies: Proxies::default(),
             refusal_ms: 2_000,
         }
     }
@@ -56,6 +59,7 @@ impl AdmissionSettings {
             accept_burst: (part(self.accept_burst as usize) as u32).max(1),
             per_address_max: part(self.max_per_address as usize) as u32,
             exempts_loopback: self.exempt_loopback,
+            proxies: self.proxies.clone(),
             refusals_max: refusals,
             refusals_reading_max: refusals.div_ceil(2),
             refusal_ms: self.refusal_ms,

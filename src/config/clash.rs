@@ -10,7 +10,7 @@ pub struct Clash {
     pub cure: &'static str,
 }
 
-pub const ALL: [Clash; 8] = [
+pub const ALL: [Clash; 9] = [
     Clash {
         keys: ["stuck_exit_ms", "stuck_report_ms"],
         is_there: |s| s.boundaries.stuck_exit_ms <= s.boundaries.stuck_report_ms,
@@ -34,6 +34,11 @@ pub const ALL: [Clash; 8] = [
         is_there: |s| (1..s.hub.lag.refuse_ms).contains(&s.hub.lag.widen_ms),
         cure: "clients that are served would wait for those that may still come; give \
                lag_widen_ms at least lag_refuse_ms, or 0",
+    },
+    Clash {
+        keys: ["proxy_protocol", "trusted_proxies"],
+        is_there: |s| s.admission.proxies.announce && s.admission.proxies.trusted.is_empty(),
+        cure: "nobody could connect; name the proxies in trusted_proxies",
     },
     Clash {
         keys: ["max_half_open", "shards"],

@@ -69,7 +69,10 @@ impl Setting {
     pub fn flag(&self) -> String {
         let flag = self.key.replace('_', "-");
         match self.form.is_list() {
-            true => flag.trim_end_matches('s').to_string(),
+            true => match flag.strip_suffix("ies") {
+                Some(stem) => format!("{stem}y"),
+                None => flag.trim_end_matches('s').to_string(),
+            },
             false => flag,
         }
     }
@@ -125,6 +128,9 @@ mod tests {
                 Form::Text(_) => vec![word("warn")],
                 Form::Address { .. } => vec![word("[::1]:1"), word("0.0.0.0:65535")],
                 Form::Texts { .. } => vec![Value::Texts(vec!["stdin".into()])],
+                Form::Networks { .. } => {
+                    vec![Value::Texts(vec!["10.0.0.0/8".into(), "::1/128".into()])]
+                }
             };
             for value in values {
                 let mut settings = default.clone();

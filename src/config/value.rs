@@ -1,6 +1,8 @@
 //! What a setting's value may be, and how it is read and written, wherever it comes from.
 
-use std::net::SocketAddr;
+use crate::wire::AddressHeader;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
 use toml::de::DeValue;
 use toml_writer::{ToTomlValue, TomlStringBuilder};
 
@@ -30,6 +32,8 @@ pub enum Form {
     Address { none: Option<&'static str> },
     /// So many texts at most.
     Texts { most: usize },
+    /// So many IP networks at most, perhaps none. A text may hold several, with commas between.
+    Networks { most: usize },
 }
 
 /// How a number may be written.
@@ -64,11 +68,15 @@ impl Form {
 
     /// Reads a list of them. The error is the cure.
     pub fn read_texts(&self, texts: Vec<String>) -> Result<Value, String> {
+        let texts = match self {
+            Form::Networks { .. } => networks(&texts),
+            _ => texts,
+        };
         self.check(Some(Value::Texts(texts)))
     }
 
     pub fn is_list(&self) -> bool {
-        matches!(self, Form::Texts { .. })
+        matches!(self, Form::Texts { .. } | Form::Networks { .. })
     }
 
     /// Reads what stands in the file. The error is the cure.
@@ -86,9 +94,12 @@ impl Form {
             (Form::Word(_) | Form::Text(_) | Form::Address { .. }, DeValue::String(text)) => {
                 return self.read_text(text);
             }
-            (Form::Texts { .. }, DeValue::Array(items)) => {
+            (Form::Texts { .. } | Form::Networks { .. }, DeValue::Array(items)) => {
                 let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_string));
-                texts.collect::<Option<Vec<String>>>().map(Value::Texts)
+                match texts.collect::<Option<Vec<String>>>() {
+                    Some(texts) => return self.read_texts(texts),
+                    None => None,
+                }
             }
             _ => None,
         };
@@ -111,6 +122,9 @@ impl Form {
             }
             (Form::Address { .. }, Some(Value::Text(text))) => text.parse::<SocketAddr>().is_ok(),
             (Form::Texts { most }, Some(Value::Texts(texts))) => (1..=*most).contains(&texts.len()),
+            (Form::Networks { most }, Some(Value::Texts(texts))) => {
+                texts.len() <= *most && texts.iter().all(|text| network(text).is_some())
+            }
             _ => false,
         };
         if fits { Ok(own(value)) } else { Err(self.cure()) }
@@ -133,6 +147,11 @@ impl Form {
             }
             Form::Texts { most } => {
                 (format!("give one to {most} texts, such as [\"synthetic\"]"), None)
+            }
+            Form::Networks { most } => {
+                let text = "addresses or networks, such as 192.0.2.7, 10.0.0.0/8 or fd00::/8, \
+                            with no bit set behind the network's length";
+                (format!("give at most {most} {text}"), None)
             }
         };
         cure + &none.map(|word| format!(", or \"{word}\"")).unwrap_or_default()
@@ -182,6 +201,21 @@ fn bytes(text: &str) -> Option<u64> {
     };
     let digits = if shift == 0 { text } else { &text[..text.len() - 1] };
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// Addresses and networks, as networks where they are such; what is none stays for the check.
+fn networks(texts: &[String]) -> Vec<String> {
+    let parts = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let named = parts.filter(|part| !part.is_empty());
+    let whole = |part: &str| network(part).map_or(part.to_string(), |net| net.to_string());
+    named.map(whole).collect()
+}
+
+/// A network, or the network of one address.
+fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
+    let network = text.parse::<IpNet>().ok().or_else(address)?;
+    (network == network.trunc()).then_some(network)
 }
 
 /// What a form that lets through something else would be: a mistake in the declaration, which the
@@ -249,6 +283,29 @@ impl Field for SocketAddr {
     }
 }
 
+impl Field for Vec<IpNet> {
+    fn value(&self) -> Value {
+        Value::Texts(self.iter().map(IpNet::to_string).collect())
+    }
+
+    fn of(value: Value) -> Vec<IpNet> {
+        let texts = Vec::<String>::of(value);
+        texts.iter().map(|text| network(text).expect(FORM)).collect()
+    }
+}
+
+impl Field for AddressHeader {
+    fn value(&self) -> Value {
+        Value::Text(self.word().to_string())
+    }
+
+    fn of(value: Value) -> AddressHeader {
+        let word = String::of(value);
+        let both = [AddressHeader::XForwardedFor, AddressHeader::Forwarded];
+        both.into_iter().find(|header| header.word() == word).expect(FORM)
+    }
+}
+
 impl<T: Field> Field for Option<T> {
     fn value(&self) -> Value {
         self.as_ref().map_or(Value::None, T::value)
@@ -296,6 +353,22 @@ mod tests {
         assert_eq!(read(&list, "['a']"), Ok(Value::Texts(vec!["a".into()])));
         for text in ["[]", "'a'", "[1]", "['a', 'b', 'c']"] {
             assert!(read(&list, text).is_err(), "{text}");
+        }
+        let list_of = Form::Networks { most: 3 };
+        let texts = |all: &[&str]| Value::Texts(all.iter().map(|text| text.to_string()).collect());
+        let given = "['192.0.2.7', '10.0.0.0/8', 'fd00::1']";
+        assert_eq!(
+            read(&list_of, given),
+            Ok(texts(&["192.0.2.7/32", "10.0.0.0/8", "fd00::1/128"]))
+        );
+        assert_eq!(
+            list_of.read_texts(vec!["::1, 10.0.0.0/8".into()]).as_ref(),
+            Ok(&texts(&["::1/128", "10.0.0.0/8"]))
+        );
+        assert_eq!(read(&list_of, "[]"), Ok(texts(&[])));
+        for text in ["['proxy']", "['10.0.0.1/8']", "['10.0.0.0/33']", "[1]", "'::1'"] {
+            let cure = read(&list_of, text).expect_err(text);
+            assert!(cure.contains("10.0.0.0/8"), "{text}: {cure}");
         }
         assert_eq!(list.to_toml(&Value::Texts(vec!["a\"b".into()])), r#"["a\"b"]"#);
     }

@@ -5,7 +5,7 @@
 use super::Hub;
 use super::admission::{Admission, Hint, Refused, Told};
 use crate::session::{CloseReason, Now};
-use crate::wire::{Parsed, Refusal, event, frame, upgrade};
+use crate::wire::{Announced, Parsed, Refusal, event, frame, upgrade};
 use std::net::IpAddr;
 
 impl Hub {
@@ -67,6 +67,11 @@ impl Hub {
         now: Now,
         out: &mut Vec<u8>,
     ) -> bool {
+        let request = match self.admission.limits().proxies.announced(request) {
+            Announced::Incomplete => return false,
+            Announced::Bad => request, // which is no request either, and gets that answer
+            Announced::Whole { consumed, .. } => &request[consumed..],
+        };
         let told = match upgrade::parse(request, self.settings.echo, &mut self.queries) {
             Ok(Parsed::Incomplete) => return false,
             Ok(Parsed::Request { upgrade, .. }) => {
@@ -86,15 +91,13 @@ impl Hub {
 
     /// The HTTP answer to a refused client of which nothing was read, appended to `out`.
     pub fn answer_unread(&mut self, refused: Refused, now: Now, out: &mut Vec<u8>) {
-        let told = match refused {
-            Refused::AddressFull => Told::TooMany,
-            _ => Told::Unavailable,
+        let mut seconds = || self.admission.hint(refused.pace(), now.ms).whole_s();
+        let (told, refusal) = match refused {
+            Refused::AddressFull => (Told::TooMany, Refusal::too_many_from_address(seconds())),
+            Refused::NotThroughProxy => (Told::Forbidden, Refusal::not_through_proxy()),
+            _ => (Told::Unavailable, Refusal::overloaded(seconds())),
         };
-        let seconds = self.admission.hint(refused.pace(), now.ms).whole_s();
-        match told {
-            Told::TooMany => Refusal::too_many_from_address(seconds).response(out),
-            _ => Refusal::overloaded(seconds).response(out),
-        }
+        refusal.response(out);
         self.counters.told[told as usize] += 1;
     }
 }
@@ -148,7 +151,7 @@ mod tests {
             assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
             assert!(text.contains("\r\nRetry-After: "), "{text}");
         }
-        assert_eq!(hub.counters().told, [0, 1, 1, 1, 0]);
+        assert_eq!(hub.counters().told, [0, 1, 1, 1, 0, 0]);
     }
 
     /// Method: sessions that end in each way; afterwards nothing is held for anyone.

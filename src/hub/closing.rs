@@ -150,7 +150,9 @@ impl Hub {
     pub fn release(&mut self, slot: u32) -> Option<Session> {
         let session = self.sessions.remove(slot)?;
         self.account(slot);
-        self.admission.leave(session.peer.ip());
+        if session.is_counted() {
+            self.admission.leave(session.peer.ip());
+        }
         Some(session)
     }
 

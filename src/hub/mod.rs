@@ -41,6 +41,7 @@ mod lines;
 mod membership;
 mod own;
 pub mod pacing;
+mod proxied;
 mod receive;
 mod reload;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::limits::{
 };
 use crate::session::{CloseReason, Now, Phase};
 use crate::wire::{
-    DecodeError, DecoderPool, Endpoint, Incoming, Parsed, Upgrade, event, frame, upgrade,
+    Announced, DecodeError, DecoderPool, Endpoint, Incoming, Parsed, Upgrade, event, frame, upgrade,
 };
 use std::mem;
 use std::ops::ControlFlow;
@@ -58,16 +58,27 @@ impl Hub {
         if !whole {
             held.extend_from_slice(bytes);
         }
-        let request = if whole { bytes } else { &held[..] };
-        match upgrade::parse(request, self.settings.echo, &mut self.queries) {
+        let all = if whole { bytes } else { &held[..] };
+        let (announced, parsed) = match self.take_announcement(slot, all, now) {
+            Announced::Bad => return,
+            Announced::Incomplete => (0, Ok(Parsed::Incomplete)),
+            Announced::Whole { consumed, .. } => {
+                let request = &all[consumed..];
+                (consumed, upgrade::parse(request, self.settings.echo, &mut self.queries))
+            }
+        };
+        match parsed {
             Ok(Parsed::Incomplete) => {
                 let held = if whole { bytes.to_vec() } else { held };
                 let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
                 session.phase = Phase::Upgrading(held);
             }
             Ok(Parsed::Request { upgrade, consumed }) => {
+                let (head, rest) = all[announced..].split_at(consumed);
+                if !self.take_forwarded(slot, head, now) {
+                    return;
+                }
                 self.upgraded(slot, &upgrade, now);
-                let rest = &request[consumed..];
                 if !rest.is_empty() {
                     self.receive_frames(slot, rest, now);
                 }

@@ -32,6 +32,10 @@ pub enum CloseReason {
     Restart,
     /// The server is full.
     Overload,
+    /// Behind a proxy, its address turned out to have as many as it may; answered with HTTP 429.
+    AddressFull,
+    /// A trusted proxy began the connection without a header of the PROXY protocol.
+    BadProxyHeader,
 }
 
 /// What is done with the socket.
@@ -46,7 +50,7 @@ pub enum Farewell {
 }
 
 impl CloseReason {
-    pub const ALL: [CloseReason; 16] = [
+    pub const ALL: [CloseReason; 18] = [
         CloseReason::ClientClosed,
         CloseReason::PeerLeft,
         CloseReason::PeerLost,
@@ -63,15 +67,19 @@ impl CloseReason {
         CloseReason::Internal,
         CloseReason::Restart,
         CloseReason::Overload,
+        CloseReason::AddressFull,
+        CloseReason::BadProxyHeader,
     ];
 
     pub fn farewell(self) -> Farewell {
         match self {
             // The codec has already queued the reply to the client's Close frame.
             CloseReason::ClientClosed | CloseReason::UpgradeRefused => Farewell::Finish,
-            CloseReason::PeerLeft => Farewell::Finish,
+            CloseReason::PeerLeft | CloseReason::AddressFull => Farewell::Finish,
             CloseReason::PeerLost | CloseReason::UpgradeTimeout => Farewell::Abort,
             CloseReason::PongTimeout | CloseReason::WriteStall => Farewell::Abort,
+            // Whoever it is takes this for another protocol, and would not read an answer.
+            CloseReason::BadProxyHeader => Farewell::Abort,
             CloseReason::ProtocolError => Farewell::Close(1002),
             CloseReason::UnsupportedData => Farewell::Close(1003),
             CloseReason::BadUtf8 => Farewell::Close(1007),
@@ -111,6 +119,8 @@ impl CloseReason {
             CloseReason::Internal => "internal",
             CloseReason::Restart => "restart",
             CloseReason::Overload => "overload",
+            CloseReason::AddressFull => "address_full",
+            CloseReason::BadProxyHeader => "bad_proxy_header",
         }
     }
 

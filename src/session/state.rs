@@ -57,6 +57,7 @@ pub struct Session {
     /// Counts the uses of the slot, so that late completions find nobody.
     pub generation: u32,
     pub cohort: u32,
+    /// The socket's, or the client's behind a trusted proxy as soon as it is known.
     pub peer: SocketAddr,
     pub phase: Phase,
     pub place: Place,
@@ -94,6 +95,11 @@ impl Session {
             }
             Phase::Upgrading(_) | Phase::Streaming | Phase::Echoing => None,
         }
+    }
+
+    /// Whether it is held against the limit of its address.
+    pub fn is_counted(&self) -> bool {
+        self.reason() != Some(CloseReason::AddressFull)
     }
 
     pub fn is_streaming(&self) -> bool {

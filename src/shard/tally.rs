@@ -1,11 +1,11 @@
 //! What a shard itself counts and logs of admission; the rest is the hub's.
 
-use super::socket;
 use super::turn::Shard;
+use super::{clock, socket};
 use crate::feed::LogLimit;
 use crate::hub::{Limited, Refused};
 use crate::limits::INLET_TICKS;
-use crate::session::Now;
+use crate::session::{CloseReason, Now, Session};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -19,6 +19,7 @@ pub(super) struct Tally {
     /// That the sockets of sessions took.
     pub bytes_out: u64,
     refusals: LogLimit,
+    turned_away: LogLimit,
     failures: LogLimit,
     alerts: [LogLimit; Limited::ALL.len()],
 }
@@ -36,6 +37,23 @@ impl Shard {
             peer,
             reason = refused.word(),
             sessions = self.hub.sessions(),
+            suppressed,
+            "connection refused"
+        );
+    }
+
+    /// A session that ended for what its proxy said, or did not say. Once it is gone.
+    pub(super) fn log_turned_away(&mut self, session: &Session) {
+        let reason = match session.reason() {
+            Some(reason @ (CloseReason::AddressFull | CloseReason::BadProxyHeader)) => reason,
+            _ => return,
+        };
+        let Some(suppressed) = self.tally.turned_away.admit(clock::now().unix_ns) else { return };
+        tracing::warn!(
+            session = format_args!("{:016x}", session.id),
+            shard = self.doors.own,
+            peer = %session.peer,
+            reason = reason.word(),
             suppressed,
             "connection refused"
         );

@@ -351,6 +351,7 @@ impl Shard {
         let connection = self.connections.remove(token.slot).expect("just seen");
         socket::close(connection.fd, abort);
         if let Some(session) = self.hub.release(token.slot) {
+            self.log_turned_away(&session);
             tracing::debug!(
                 session = format_args!("{:016x}", session.id),
                 peer = self.log_addresses.then(|| display(session.peer)),

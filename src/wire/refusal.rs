@@ -45,6 +45,11 @@ impl Refusal {
         Refusal::new(429, text).with("Retry-After", retry_after_s.to_string())
     }
 
+    /// Every connection must come through a proxy, and this one did not.
+    pub fn not_through_proxy() -> Refusal {
+        Refusal::new(403, "connections are taken from the proxy alone; connect to its address")
+    }
+
     /// Appends the whole answer.
     pub fn response(&self, out: &mut Vec<u8>) {
         let (status, reason) = (self.status, reason(self.status));
@@ -74,6 +79,7 @@ pub(super) fn quote(text: &str) -> String {
 fn reason(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         426 => "Upgrade Required",

@@ -21,6 +21,7 @@ mod http;
 mod idle;
 mod lagging;
 mod languages;
+mod proxies;
 mod replay;
 mod resume;
 mod starting;

@@ -185,6 +185,7 @@ pub fn request(rng: &mut Rng, url: &str, msgpack: bool) -> Vec<u8> {
     };
     format!(
         "GET {path}?{url}{option} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n{header}\
+         X-Forwarded-For: 198.51.100.7\r\n\
          Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Sec-WebSocket-Version: 13\r\n\r\n"
     )

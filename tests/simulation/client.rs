@@ -82,6 +82,13 @@ impl Client {
         }
     }
 
+    /// A proxy has begun the connection with this header.
+    pub fn announce(&mut self, header: &[u8]) {
+        let Some(connection) = &mut self.connection else { return };
+        connection.out.splice(..0, header.iter().copied());
+        connection.acts.iter_mut().for_each(|(end, _)| *end += header.len());
+    }
+
     /// Decides to say something, or to change how it reads.
     pub fn live(&mut self, rng: &mut Rng, world: &World) {
         if !self.steady && rng.u8(..12) == 0 {

@@ -48,6 +48,10 @@ impl Run {
         self.owners[slot as usize] = client;
         let limits = (self.gets_every, self.symbols_max);
         self.clients[client].connect(slot, &mut self.rng, &self.world, limits);
+        if self.hub.settings().admission.proxies.announce {
+            let line = format!("PROXY TCP4 198.51.100.{} 192.0.2.9 4000 9001\r\n", client % 2);
+            self.clients[client].announce(line.as_bytes());
+        }
     }
 
     fn give(&mut self, client: usize) {

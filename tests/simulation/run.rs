@@ -5,9 +5,10 @@ use super::world::World;
 use fastrand::Rng;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use tapecast::hub::{Effect, Hub, HubSettings, MemorySettings};
+use tapecast::hub::{AdmissionLimits, Effect, Hub, HubSettings, MemorySettings};
 use tapecast::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
 use tapecast::session::{CloseReason, Now, Phase, Place};
+use tapecast::wire::Proxies;
 
 const STEPS: usize = 90;
 pub const NS_PER_MS: i64 = 1_000_000;
@@ -55,6 +56,10 @@ impl Run {
                 ..MemorySettings::default()
             },
             fault_injection: true,
+            admission: AdmissionLimits {
+                proxies: proxies(tape_ticks),
+                ..AdmissionLimits::default()
+            },
             ..HubSettings::default()
         };
         let symbols_max = settings.session_symbols_max;
@@ -229,4 +234,13 @@ impl Run {
             }
         }
     }
+}
+
+/// Two of three connections come from a proxy that names the client in the upgrade; in runs with
+/// the shortest tape, all come from one that names it before.
+fn proxies(tape_ticks: usize) -> Proxies {
+    let announce = tape_ticks == 8;
+    let trusted = if announce { "192.0.2.0/24" } else { "192.0.2.0/31" };
+    let trusted = vec![trusted.parse().expect("a network")];
+    Proxies { trusted, announce, ..Proxies::default() }
 }

@@ -97,7 +97,7 @@ fn flag(setting: &'static Setting, default: &Settings) -> Arg {
         .long_help(format!("{help}\n\n{}\n\n{live}", setting.why))
         .help(help);
     match setting.form {
-        Form::Texts { .. } => arg.action(ArgAction::Append),
+        Form::Texts { .. } | Form::Networks { .. } => arg.action(ArgAction::Append),
         // What is off may be turned on by the flag alone.
         Form::Switch if default == "false" => {
             arg.num_args(0..=1).require_equals(true).default_missing_value("true")
@@ -173,6 +173,7 @@ mod tests {
             Form::Text(_) => vec!["warn".into()],
             Form::Address { .. } => vec!["127.0.0.1:1".into()],
             Form::Texts { .. } => vec!["stdin".into()],
+            Form::Networks { .. } => vec!["10.0.0.0/8".into()],
         };
         texts.into_iter().find(|text| text != default).expect("forms have two values and more")
     }

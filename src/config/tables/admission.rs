@@ -3,7 +3,7 @@
 use super::server::number;
 use crate::config::setting::{Changes, Setting, Table, at};
 use crate::config::value::{Form, Unit};
-use crate::limits::ACCEPT_RATE_MAX;
+use crate::limits::{ACCEPT_RATE_MAX, TRUSTED_PROXIES_MAX};
 
 /// What a client's limits may be left to.
 const fn count_or_auto(least: u64) -> Form {
@@ -75,6 +75,38 @@ pub const TABLE: Table = Table {
             changes: Changes::Live,
             form: Form::Switch,
             at: at!(admission.exempt_loopback),
+        },
+        Setting {
+            key: "trusted_proxies",
+            value_name: "NETWORKS",
+            means: "Addresses and networks of proxies that are believed who a client is, such as \
+                    10.0.0.0/8; the flag may be given more than once",
+            why: "With none, a header that names a client is not read: anybody can write one. A \
+                  proxy here has no limit of its address; its clients have.",
+            changes: Changes::Restart,
+            form: Form::Networks { most: TRUSTED_PROXIES_MAX },
+            at: at!(admission.proxies.trusted),
+        },
+        Setting {
+            key: "proxy_protocol",
+            value_name: "BOOL",
+            means: "Whether connections begin with a header of the PROXY protocol, version 1 or 2",
+            why: "It must come from a trusted proxy: a connection from elsewhere gets 403, one \
+                  without the header is cut.",
+            changes: Changes::Restart,
+            form: Form::Switch,
+            at: at!(admission.proxies.announce),
+        },
+        Setting {
+            key: "forwarded_header",
+            value_name: "NAME",
+            means: "Without proxy_protocol, the header in which a trusted proxy names the client",
+            why: "One alone, since a proxy passes the other on as the client wrote it. nginx and \
+                  HAProxy write x-forwarded-for; forwarded is RFC 7239. The last address that is \
+                  not a trusted proxy's counts.",
+            changes: Changes::Restart,
+            form: Form::Word(&["x-forwarded-for", "forwarded"]),
+            at: at!(admission.proxies.header),
         },
         Setting {
             key: "refusal_ms",

@@ -1,5 +1,7 @@
 //! What one shard admits.
 
+use crate::wire::Proxies;
+
 /// One shard's part of the server's limits. The defaults limit nothing but the lane, for hubs
 /// that are driven without sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct AdmissionLimits {
     /// Sessions from one IPv4 address, or one /64 network of IPv6.
     pub per_address_max: u32,
     pub exempts_loopback: bool,
+    /// Their own addresses have no limit: whom they bring has it.
+    pub proxies: Proxies,
     /// Refusals in progress. Beyond it nothing is accepted.
     pub refusals_max: usize,
     /// Of these, those that wait for an upgrade, to be told by a Close frame. Beyond it a client
@@ -34,6 +38,7 @@ impl Default for AdmissionLimits {
             accept_burst: 1_000_000,
             per_address_max: u32::MAX,
             exempts_loopback: true,
+            proxies: Proxies::default(),
             refusals_max: crate::limits::REFUSALS_MAX,
             refusals_reading_max: crate::limits::REFUSALS_MAX / 2,
             refusal_ms: 2_000,

@@ -71,18 +71,38 @@ impl Admission {
         }
     }
 
-    /// Judges a connection from `address`. Only who is let in takes from the rate.
+    /// Judges a connection from `address`. Only who is let in takes from the rate. A trusted proxy
+    /// has no limit of its address; whom it brings is judged by [`Admission::rename`].
     pub fn judge(&mut self, sessions: usize, address: IpAddr, now_ms: u64) -> Result<(), Refused> {
         if let Some(refused) = self.closed_to_all(sessions) {
             return Err(refused);
         }
-        if self.addresses.count(address) >= self.limits.per_address_max {
+        if self.limits.proxies.announce && !self.limits.proxies.trusts(address) {
+            return Err(Refused::NotThroughProxy);
+        }
+        if self.is_address_full(address) {
             return Err(Refused::AddressFull);
         }
         match self.bucket.take(self.limits.accept_rate, self.limits.accept_burst, now_ms) {
             true => Ok(()),
             false => Err(Refused::OverRate),
         }
+    }
+
+    fn is_address_full(&self, address: IpAddr) -> bool {
+        self.addresses.count(address) >= self.limits.per_address_max
+            && !self.limits.proxies.trusts(address)
+    }
+
+    /// A connection of the proxy `from` turns out to be the client `to`. Where that address has as
+    /// many as it may, the connection is held against no address any more, and must not `leave`.
+    pub fn rename(&mut self, from: IpAddr, to: IpAddr) -> Result<(), Refused> {
+        self.addresses.leave(from);
+        if self.is_address_full(to) {
+            return Err(Refused::AddressFull);
+        }
+        self.addresses.enter(to);
+        Ok(())
     }
 
     /// Sessions that could begin one after the other, whatever the rate.
@@ -179,6 +199,27 @@ mod tests {
         assert_eq!(pressed.judge(0, ip(1), 0), Err(Refused::LagPressure));
         pressed.set_memory_pressure(true);
         assert_eq!(pressed.judge(0, ip(1), 0), Err(Refused::MemoryPressure));
+    }
+
+    #[test]
+    fn a_proxy_has_no_limit_and_its_clients_have() {
+        let mut admission = admission(|l| {
+            l.per_address_max = 1;
+            l.proxies.trusted = vec!["192.0.2.128/25".parse().expect("a network")];
+        });
+        let proxy = ip(200);
+        for client in [ip(1), ip(2), ip(1), proxy] {
+            assert_eq!(admission.judge(0, proxy, 0), Ok(()));
+            admission.enter(proxy);
+            let full = client == ip(1) && admission.judge(0, client, 0).is_err();
+            assert_eq!(admission.rename(proxy, client).is_err(), full, "{client}");
+        }
+        assert_eq!(admission.judge(0, ip(3), 0), Ok(()), "others may still come without it");
+        [ip(1), ip(2), proxy].into_iter().for_each(|address| admission.leave(address));
+        assert_eq!(admission.addresses.origins(), 0);
+        admission.limits.proxies.announce = true;
+        assert_eq!(admission.judge(0, ip(3), 0), Err(Refused::NotThroughProxy));
+        assert_eq!(admission.judge(0, proxy, 0), Ok(()));
     }
 
     #[test]

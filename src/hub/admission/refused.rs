@@ -16,12 +16,15 @@ pub enum Refused {
     MemoryPressure,
     /// The shard is late.
     LagPressure,
-    /// Its address has as many as it may.
+    /// Its address has as many as it may. Behind a proxy it has become a session by then, which
+    /// ends for the reason of the same name.
     AddressFull,
     /// The system is out of descriptors.
     DescriptorsOut,
     /// The server stops.
     Restart,
+    /// It does not come from a trusted proxy, as every connection must.
+    NotThroughProxy,
 }
 
 /// How the client is told, cheapest last.
@@ -38,10 +41,12 @@ pub enum Told {
     NotAnUpgrade,
     /// It left before it had sent its request.
     Silent,
+    /// 403, before anything was read.
+    Forbidden,
 }
 
 impl Refused {
-    pub const ALL: [Refused; 8] = [
+    pub const ALL: [Refused; 9] = [
         Refused::SessionsFull,
         Refused::HalfOpenFull,
         Refused::OverRate,
@@ -50,6 +55,7 @@ impl Refused {
         Refused::AddressFull,
         Refused::DescriptorsOut,
         Refused::Restart,
+        Refused::NotThroughProxy,
     ];
 
     /// The word in logs and metrics.
@@ -63,6 +69,7 @@ impl Refused {
             Refused::AddressFull => "address_full",
             Refused::DescriptorsOut => "descriptors_out",
             Refused::Restart => "restart",
+            Refused::NotThroughProxy => "not_through_proxy",
         }
     }
 
@@ -78,6 +85,7 @@ impl Refused {
     pub fn answer(self, reading: usize, reading_max: usize) -> Told {
         match self {
             Refused::AddressFull => Told::TooMany,
+            Refused::NotThroughProxy => Told::Forbidden,
             // Without a descriptor to spare, or at the end, nothing is waited for.
             Refused::DescriptorsOut | Refused::Restart => Told::Unavailable,
             _ if reading < reading_max => Told::Closed,
@@ -87,8 +95,14 @@ impl Refused {
 }
 
 impl Told {
-    pub const ALL: [Told; 5] =
-        [Told::Closed, Told::Unavailable, Told::TooMany, Told::NotAnUpgrade, Told::Silent];
+    pub const ALL: [Told; 6] = [
+        Told::Closed,
+        Told::Unavailable,
+        Told::TooMany,
+        Told::NotAnUpgrade,
+        Told::Silent,
+        Told::Forbidden,
+    ];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -97,6 +111,7 @@ impl Told {
             Told::TooMany => "http_429",
             Told::NotAnUpgrade => "http_4xx",
             Told::Silent => "silent",
+            Told::Forbidden => "http_403",
         }
     }
 }

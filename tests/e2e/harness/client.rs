@@ -30,7 +30,16 @@ pub struct Client {
 impl Client {
     /// Connects and takes the `connected` message, which must be the first.
     pub fn connect(address: SocketAddr, target: &str) -> Client {
-        let mut client = Client::open(TcpStream::connect(address).expect("listening"), target);
+        Client::greeted(TcpStream::connect(address).expect("listening"), target)
+    }
+
+    /// The same over a connection that is there already.
+    pub fn connect_through(stream: TcpStream) -> Client {
+        Client::greeted(stream, "/v1/stream")
+    }
+
+    fn greeted(stream: TcpStream, target: &str) -> Client {
+        let mut client = Client::open(stream, target);
         let first = client.event();
         assert_eq!((&first["T"], &first["msg"]), (&"success".into(), &"connected".into()));
         client.epoch = first["epoch"].as_str().expect("a text").to_string();

@@ -7,6 +7,7 @@ pub mod expected;
 pub mod generator;
 pub mod item;
 pub mod kernel;
+pub mod proxy;
 pub mod raw;
 pub mod recording;
 pub mod script;
