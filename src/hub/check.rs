@@ -33,6 +33,8 @@ impl Hub {
         let upgrading = |(_, s): &(u32, &Session)| matches!(s.phase, Phase::Upgrading(_));
         let half_open = self.sessions.iter().filter(upgrading).count();
         assert_eq!(self.admission.half_open(), half_open, "the count of half-open sessions");
+        let counted = self.sessions.iter().filter(|(_, s)| s.is_counted());
+        self.admission.check_addresses(counted.map(|(_, s)| s.peer.ip()));
     }
 
     /// Session and cohort agree on where the session stands.

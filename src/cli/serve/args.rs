@@ -89,7 +89,8 @@ fn flag(setting: &'static Setting, default: &Settings) -> Arg {
         Changes::Live => "SIGHUP changes it live.",
         Changes::Restart => "A change needs a restart.",
     };
-    let help = format!("{} [default: {default}]", setting.means);
+    let shown = if default.is_empty() { "none" } else { &default };
+    let help = format!("{} [default: {shown}]", setting.means);
     let arg = Arg::new(setting.key)
         .long(setting.flag())
         .value_name(setting.value_name)

@@ -25,7 +25,7 @@ impl Origin {
 ///
 /// An ordered map, because peers choose the keys: no choice of theirs makes it slow, and it needs
 /// no random key.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
     counts: BTreeMap<Origin, u32>,
     exempts_loopback: bool,

@@ -145,6 +145,13 @@ impl Admission {
         self.half_open == 0 && self.addresses.origins() == 0
     }
 
+    /// Panics where what is held is not one for each of these addresses.
+    pub fn check_addresses(&self, of_sessions: impl Iterator<Item = IpAddr>) {
+        let mut expected = Addresses::new(self.limits.exempts_loopback);
+        of_sessions.for_each(|address| expected.enter(address));
+        assert_eq!(self.addresses, expected, "sessions by address");
+    }
+
     pub fn set_memory_pressure(&mut self, refuses: bool) {
         self.refuses_for_memory = refuses;
     }
