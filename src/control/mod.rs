@@ -8,7 +8,9 @@ mod logging;
 mod signals;
 mod watchdog;
 
-pub use admin::{Admin, AdminError, AdminPort, FeedView, RunState, ShardView, View, ViewParts};
+pub use admin::{
+    Admin, AdminError, AdminPort, FeedView, RunState, ShardView, View, ViewParts, report,
+};
 pub use logging::{LogLevel, LogLevelError};
 pub use signals::{LOOK_RUNNING, LOOK_STOPPING, Signals, StopAsker, Woken};
 pub use watchdog::{Stuck, Watchdog};
