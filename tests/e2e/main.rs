@@ -22,3 +22,4 @@ mod languages;
 mod replay;
 mod resume;
 mod starting;
+mod top;
