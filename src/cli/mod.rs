@@ -12,6 +12,7 @@ pub mod config;
 pub mod load;
 pub mod serve;
 pub mod subscribe;
+pub mod top;
 
 use crate::config::{LogSettings, check_level};
 use crate::control::LogLevel;

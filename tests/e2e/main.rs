@@ -25,3 +25,4 @@ mod proxies;
 mod replay;
 mod resume;
 mod starting;
+mod top;

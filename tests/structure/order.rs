@@ -13,7 +13,7 @@ const ORDER: [&str; 14] = [
 const PURE: [&str; 5] = ["limits", "market", "wire", "session", "hub"];
 
 /// Crates, and the only folders that may name them.
-const OWNED: [(&str, &[&str]); 12] = [
+const OWNED: [(&str, &[&str]); 14] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
@@ -23,6 +23,8 @@ const OWNED: [(&str, &[&str]); 12] = [
     ("hyper_util", &["control"]),
     ("prometheus_client", &["control"]),
     ("mio", &["cli"]),
+    ("ratatui", &["cli"]),
+    ("ureq", &["cli"]),
     ("clap", &["cli", "main"]),
     ("toml", &["config"]),
     ("toml_writer", &["config"]),

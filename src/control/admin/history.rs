@@ -1,5 +1,6 @@
 //! The last five minutes, a point every five seconds, and the last minute for percentiles.
 
+use super::report::HISTORY_INTERVAL;
 use super::view::View;
 use crate::shard::Reading;
 use std::collections::VecDeque;
@@ -7,8 +8,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::time::{self, MissedTickBehavior};
-
-const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Five minutes.
 const POINTS_MAX: usize = 60;
@@ -59,7 +58,7 @@ struct Kept {
 
 /// Takes a sample every five seconds, for ever.
 pub async fn keep(view: Arc<View>) {
-    let mut clock = time::interval(INTERVAL);
+    let mut clock = time::interval(HISTORY_INTERVAL);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         clock.tick().await;

@@ -14,6 +14,7 @@ mod metrics;
 mod origin;
 mod pages;
 mod readiness;
+pub mod report;
 mod router;
 mod sessions;
 mod status;

@@ -2,7 +2,7 @@
 
 use super::answers::{Failed, fresh, json, set};
 use super::pages;
-use super::status::Status;
+use super::report::Status;
 use super::view::View;
 use super::{acts, metrics, origin, readiness, sessions, symbols};
 use crate::web::{PAGES, Page};

@@ -1,13 +1,14 @@
 //! `/api/sessions`: asked from the shards by a message, and answered within their turns.
 
 use super::answers::{Failed, json};
+use super::report::{Session, Sessions};
 use super::view::View;
 use crate::hub::SessionView;
 use crate::shard::{Inquiry, Inspected};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -24,31 +25,6 @@ const LIMIT_MAX: usize = 1_000;
 pub struct Asked {
     state: Option<String>,
     limit: Option<usize>,
-}
-
-#[derive(Debug, Serialize)]
-struct Sessions {
-    sessions: Vec<Row>,
-    /// How many there are, in the list or not.
-    total: u64,
-    truncated: bool,
-    /// Shards that have not answered within a second: their sessions are missing.
-    silent_shards: Vec<usize>,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    session: String,
-    shard: usize,
-    /// None where addresses are not to be told.
-    address: Option<String>,
-    age_s: u64,
-    state: &'static str,
-    subscriptions: u64,
-    symbols: u64,
-    behind_ticks: u64,
-    behind_ms: Option<u64>,
-    unsent_bytes: u64,
 }
 
 pub async fn list(
@@ -82,7 +58,8 @@ pub async fn list(
     found.sort_by_key(|(_, session)| std::cmp::Reverse(session.behind_ticks));
     found.truncate(limit);
     let tells = view.log_addresses;
-    let sessions: Vec<Row> = found.into_iter().map(|(s, session)| row(s, session, tells)).collect();
+    let sessions: Vec<Session> =
+        found.into_iter().map(|(s, session)| row(s, session, tells)).collect();
     let truncated = (sessions.len() as u64) < total;
     Ok(json(Sessions { sessions, total, truncated, silent_shards }))
 }
@@ -99,13 +76,13 @@ fn ask(
     answered
 }
 
-fn row(shard: usize, session: SessionView, tells_address: bool) -> Row {
-    Row {
+fn row(shard: usize, session: SessionView, tells_address: bool) -> Session {
+    Session {
         session: format!("{:016x}", session.id),
         shard,
         address: tells_address.then(|| session.peer.to_string()),
         age_s: session.age_ms / 1_000,
-        state: session.state.word(),
+        state: session.state.word().into(),
         subscriptions: session.subscriptions,
         symbols: session.symbols,
         behind_ticks: session.behind_ticks,

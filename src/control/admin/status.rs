@@ -1,136 +1,26 @@
 //! `/api/status`: everything that is counted, as one JSON object.
 
 use super::readiness;
+use super::report::{
+    ByWord, Feed, Latency, Limits, Past, Shard, Status, Stream, Totals, Used, Word,
+};
 use super::view::{View, age_ms};
 use crate::hub::Pressure;
 use crate::limits::INLET_TICKS;
 use crate::shard::ShardCounters;
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-type ByWord = BTreeMap<&'static str, u64>;
-
-#[derive(Debug, Serialize)]
-pub struct Status<'a> {
-    version: &'static str,
-    epoch: &'a str,
-    uptime_s: f64,
-    stream: Stream,
-    state: &'static str,
-    ready: bool,
-    reasons: Vec<String>,
-    totals: Totals,
-    shards: Vec<Shard>,
-    feeds: Vec<Feed<'a>>,
-    /// Oldest first.
-    history: Vec<Past>,
-}
-
-#[derive(Debug, Serialize)]
-struct Stream {
-    listen: String,
-    path: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Totals {
-    sessions: u64,
-    sessions_max: u64,
-    /// Each shard takes every tick, so this is what the shard that has had most counts.
-    ticks_in: u64,
-    items_out: u64,
-    frames_out: u64,
-    bytes_out: u64,
-    refused: ByWord,
-    closed: ByWord,
-    lagging: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Used {
-    used: u64,
-    limit: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Limits {
-    sessions: Used,
-    half_open: Used,
-    descriptors: Used,
-    inlet: Used,
-    memory_bytes: Used,
-}
-
-#[derive(Debug, Serialize)]
-struct Shard {
-    shard: usize,
-    core: usize,
-    state: &'static str,
-    restarts: u64,
-    limits: Limits,
-    breaker: &'static str,
-    lag_refuses: bool,
-    turn_lag_us: u64,
-    tick_lag_us: u64,
-    window_ms: u64,
-    lagging: u64,
-    ticks_in: u64,
-    items_out: u64,
-    frames_out: u64,
-    bytes_out: u64,
-    conflated: u64,
-    gaps: u64,
-    refused: ByWord,
-    closed: ByWord,
-    latency_us: Latency,
-}
-
-/// From the ingest of a tick to the sockets, over about the last minute.
-#[derive(Debug, Serialize)]
-struct Latency {
-    p50: u64,
-    p90: u64,
-    p99: u64,
-    max: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Feed<'a> {
-    feed: &'a str,
-    state: &'static str,
-    ticks: u64,
-    /// Ticks a second, over the last seconds.
-    rate: f64,
-    age_ms: Option<u64>,
-    bad_lines: u64,
-    reconnects: u64,
-}
-
-/// Five seconds; counts are of them alone.
-#[derive(Debug, Serialize)]
-struct Past {
-    /// The end, in seconds before now, and so negative.
-    t_s: f64,
-    p50_us: u64,
-    p99_us: u64,
-    ticks_in: u64,
-    items_out: u64,
-    sessions: u64,
-    refused: u64,
-}
-
-impl Status<'_> {
-    pub fn of(view: &View) -> Status<'_> {
+impl Status {
+    pub fn of(view: &View) -> Status {
         let reasons = readiness::reasons(view);
         let shards = (0..view.shards.len()).map(|shard| Shard::of(view, shard));
         Status {
-            version: env!("CARGO_PKG_VERSION"),
-            epoch: &view.epoch,
+            version: env!("CARGO_PKG_VERSION").into(),
+            epoch: view.epoch.clone(),
             uptime_s: tenths(view.began.elapsed().as_secs_f64()),
-            stream: Stream { listen: view.stream.to_string(), path: "/v1/stream" },
-            state: if view.state.is_draining() { "draining" } else { "serving" },
+            stream: Stream { listen: view.stream.to_string(), path: "/v1/stream".into() },
+            state: if view.state.is_draining() { "draining" } else { "serving" }.into(),
             ready: reasons.is_empty(),
             reasons,
             totals: Totals::of(view),
@@ -170,7 +60,7 @@ impl Shard {
         Shard {
             shard,
             core: seen.core,
-            state: view.shard_state(shard).word(),
+            state: view.shard_state(shard).word().into(),
             restarts: counters.restarts(),
             limits: Limits {
                 sessions: used(counters.sessions(), sessions_max),
@@ -179,7 +69,7 @@ impl Shard {
                 inlet: used(seen.inlet.len() as u64, INLET_TICKS as u64),
                 memory_bytes: used(overload.used_bytes(), overload.budget_bytes()),
             },
-            breaker: breaker(overload.pressure()),
+            breaker: breaker(overload.pressure()).into(),
             lag_refuses: overload.lag_refuses(),
             turn_lag_us: overload.turn_lag_us(),
             tick_lag_us: overload.tick_lag_us(),
@@ -203,10 +93,10 @@ impl Shard {
     }
 }
 
-fn feeds(view: &View) -> Vec<Feed<'_>> {
+fn feeds(view: &View) -> Vec<Feed> {
     let all = view.feeds().enumerate().map(|(number, (feed, counters))| Feed {
-        feed: &feed.name,
-        state: counters.condition().word(),
+        feed: feed.name.clone(),
+        state: counters.condition().word().into(),
         ticks: counters.records.load(Ordering::Relaxed),
         rate: tenths(view.history.rate(view, number)),
         age_ms: age_ms(counters),
@@ -243,7 +133,7 @@ pub fn breaker(pressure: Pressure) -> &'static str {
 fn by_word(counts: impl Iterator<Item = (&'static str, u64)>) -> ByWord {
     let mut sums = ByWord::new();
     for (word, count) in counts.filter(|(_, count)| *count > 0) {
-        *sums.entry(word).or_default() += count;
+        *sums.entry(Word::Borrowed(word)).or_default() += count;
     }
     sums
 }
