@@ -189,12 +189,12 @@ fn what_is_wrong_at_start_is_exit_code_2_with_its_place() {
         (&["serve"], &[("TAPECAST_SHARDS", "0")], "TAPECAST_SHARDS=0: give a number".into()),
         (&["config"], &[("TAPECAST_FEEDS", "stdin;stdin")], "TAPECAST_FEEDS: stdin: it is".into()),
         (
-            &["serve", "--listen", "127.0.0.1:0", "--max-sessions", "1000000000"],
+            &["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--max-sessions", "1000000000"],
             &[],
             "error: --max-sessions 1000000000: 1000000000 sessions need".into(),
         ),
         (
-            &["serve", "--listen", "127.0.0.1:0", "--memory-budget", "2M"],
+            &["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--memory-budget", "2M"],
             &[],
             "error: --memory-budget 2097152: a memory limit of 2 MiB".into(),
         ),
