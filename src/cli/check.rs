@@ -41,7 +41,7 @@ struct Report<'a> {
 
 /// 0: no must; 1: a must; 2: wrong use.
 pub fn run(args: &CheckArgs) -> ExitCode {
-    let settings = match serve::check(&args.serve.sources()) {
+    let settings = match serve::check_aloud(&args.serve.sources()) {
         Ok(config) => config.settings,
         Err(errors) => {
             eprintln!("{errors}");

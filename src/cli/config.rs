@@ -1,6 +1,6 @@
 //! `tapecast config`: what is in force and where it is from, or a file with every key.
 
-use super::serve::{ServeArgs, check};
+use super::serve::{ServeArgs, check_aloud};
 use crate::config::{commented_defaults, effective};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
     let text = if args.default {
         commented_defaults()
     } else {
-        match check(&args.serve.sources()) {
+        match check_aloud(&args.serve.sources()) {
             Ok(config) => effective(&config),
             Err(errors) => {
                 eprintln!("{errors}");

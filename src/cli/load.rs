@@ -38,7 +38,7 @@ use ask::Ask;
 use check::{FirstSeen, Ledger};
 use driver::{Driver, Plan};
 use findings::Findings;
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -57,11 +57,12 @@ pub fn run(args: &LoadArgs) -> ExitCode {
             return error.exit_code();
         }
     };
-    if args.json {
-        println!("{}", to_json(&report));
-    } else {
-        print!("{report}");
-    }
+    let out = &mut io::stdout().lock();
+    // A reader that has gone has read enough.
+    let _ = match args.json {
+        true => writeln!(out, "{}", to_json(&report)),
+        false => write!(out, "{report}"),
+    };
     if let Err(error) = write_report(args, &report) {
         eprintln!("tapecast load: {error}");
         return error.exit_code();

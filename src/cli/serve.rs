@@ -19,6 +19,15 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+/// Reads the configuration whole, with what the feeds' texts mean, and tells of variables that
+/// look like settings and are none. For commands that print what they find.
+pub fn check_aloud(sources: &Sources) -> Result<Config, ConfigErrors> {
+    for (name, near) in sources.mistyped_variables() {
+        eprintln!("warning: {name} is no setting and is not read; did you mean {near}?");
+    }
+    check(sources)
+}
+
 /// Reads the configuration whole, with what the feeds' texts mean.
 pub fn check(sources: &Sources) -> Result<Config, ConfigErrors> {
     let config = sources.load()?;
@@ -132,6 +141,10 @@ fn print_what_runs(
         shards_mib + mib(sessions * budget.session_bytes),
         budget.socket_bytes_max / 1024
     )?;
+    if settings.admission.proxies.announce {
+        writeln!(out, "  clients  come through a proxy of trusted_proxies (proxy_protocol)")?;
+        return out.flush();
+    }
     writeln!(out, "  open     {url}?symbols=AAPL,MSFT (any WebSocket client)")?;
     writeln!(out, "  or run   tapecast subscribe {url} AAPL MSFT")?;
     out.flush()

@@ -10,7 +10,12 @@ pub struct Clash {
     pub cure: &'static str,
 }
 
-pub const ALL: [Clash; 9] = [
+pub const ALL: [Clash; 10] = [
+    Clash {
+        keys: ["admin", "listen"],
+        is_there: |s| s.admin == Some(s.listen) && s.listen.port() != 0,
+        cure: "both cannot have it; give admin another port",
+    },
     Clash {
         keys: ["stuck_exit_ms", "stuck_report_ms"],
         is_there: |s| s.boundaries.stuck_exit_ms <= s.boundaries.stuck_report_ms,

@@ -94,6 +94,21 @@ impl Budget {
         }
     }
 
+    /// The least limit of open files that has room for so many sessions.
+    pub fn descriptors_for(settings: &Settings, shards: usize, sessions: usize) -> u64 {
+        let mut settings = settings.clone();
+        settings.admission.max_sessions = Some(sessions);
+        let suffices = |descriptors| {
+            Budget::new(&settings, shards, descriptors, u64::MAX).sessions_max >= sessions
+        };
+        let (mut least, mut most) = (0, 1u64 << 31);
+        while least < most {
+            let middle = least.midpoint(most);
+            if suffices(middle) { most = middle } else { least = middle + 1 }
+        }
+        least
+    }
+
     /// The reserve as a sum, in words.
     pub fn reserve_in_words(&self) -> String {
         let parts = RESERVE.iter().map(|(name, count)| format!("{count} {name}"));

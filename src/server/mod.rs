@@ -69,10 +69,10 @@ pub enum StartError {
     )]
     TooFewDescriptors(u64, usize),
     #[error(
-        "{sessions} sessions need {missing} descriptors more than the limit of {descriptors} open \
-         files leaves for them; raise it with 'ulimit -Hn' or LimitNOFILE, or give at most {room}"
+        "{sessions} sessions need a limit of {needed} open files, and it is {descriptors}; raise \
+         it with 'ulimit -Hn {needed}' or LimitNOFILE={needed}, or give at most {room}"
     )]
-    TooManySessions { sessions: usize, missing: usize, descriptors: u64, room: usize },
+    TooManySessions { sessions: usize, needed: u64, descriptors: u64, room: usize },
     #[error(transparent)]
     Memory(#[from] TooLittleMemory),
     #[error("the listening socket has no address: {0}")]

@@ -29,8 +29,8 @@ impl Plan {
             return Err(StartError::TooFewDescriptors(descriptors, shards));
         }
         if let Some(sessions) = asked.filter(|asked| *asked > room) {
-            let missing = sessions - room;
-            return Err(StartError::TooManySessions { sessions, missing, descriptors, room });
+            let needed = Budget::descriptors_for(settings, shards, sessions);
+            return Err(StartError::TooManySessions { sessions, needed, descriptors, room });
         }
         Ok(Plan { memory, budget, waits_for_readers })
     }
@@ -59,7 +59,12 @@ mod tests {
         assert!(Plan::new(&settings, 2, 20_000, false).is_ok());
         let error = Plan::new(&settings, 2, 1_024, false).expect_err("too many").to_string();
         assert!(error.starts_with("5001 sessions need "), "{error}");
-        assert!(error.contains("limit of 1024 open files") && error.contains("LimitNOFILE"));
+        assert!(error.contains("it is 1024") && error.contains("LimitNOFILE"));
+        // The limit that is named is the least that suffices.
+        let needed = error.split_once("LimitNOFILE=").expect("the cure").1;
+        let needed: u64 = needed.split(',').next().expect("it").parse().expect("a number");
+        assert!(Plan::new(&settings, 2, needed, false).is_ok());
+        assert!(Plan::new(&settings, 2, needed - 1, false).is_err());
         settings.admission.max_sessions = Some(0);
         assert!(Plan::new(&settings, 2, 1_024, false).is_ok(), "nobody shall be let in");
     }

@@ -81,10 +81,10 @@ fn an_address_in_use_is_a_must_unless_it_is_not_to_be_tried() {
 fn low_limits_of_the_process_are_found() {
     let flags = [&FREE[..], &["--json", "--shards", "1", "--max-sessions", "5000"]].concat();
     let output = check_in("ulimit -n 1024 && exec \"$@\"", &flags);
-    assert_eq!(output.status.code(), Some(0), "the server starts with fewer sessions");
+    assert_eq!(output.status.code(), Some(1), "the server does not start with fewer");
     let found = report(&output);
     let files = finding(&found, "open files (ulimit -Hn)");
-    assert_eq!(files["level"], "should");
+    assert_eq!(files["level"], "must");
     assert!(files["cure"].as_str().is_some_and(|cure| cure.contains("LimitNOFILE=")), "{files}");
     let output = check_in("ulimit -n 100 && exec \"$@\"", &flags);
     assert_eq!(output.status.code(), Some(1), "nobody could be served");

@@ -70,9 +70,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// A URL, or its host and port alone, as `--admin` has them.
     pub fn parse(url: &str) -> Result<Source, SourceError> {
         let given = || url.to_string();
-        let uri: Uri = url.parse().map_err(|error| SourceError::Syntax(given(), error))?;
+        let is_bare = !url.is_empty() && !url.contains("://");
+        let whole = if is_bare { format!("http://{url}") } else { given() };
+        let uri: Uri = whole.parse().map_err(|error| SourceError::Syntax(given(), error))?;
         match uri.scheme_str() {
             Some("http") => {}
             Some("https") => return Err(SourceError::Tls(given())),
@@ -188,13 +191,13 @@ mod tests {
     fn a_url_is_one_of_plain_http() {
         for (url, base) in [
             ("http://127.0.0.1:9002", "http://127.0.0.1:9002/"),
+            ("127.0.0.1:9002", "http://127.0.0.1:9002/"),
             ("http://[::1]:9002/", "http://[::1]:9002/"),
             ("http://tape.example/east/", "http://tape.example/east/"),
         ] {
             assert_eq!(Source::parse(url).expect("a good URL").url(), base);
         }
         for (url, word) in [
-            ("127.0.0.1:9002", "http://"),
             ("ws://127.0.0.1:9001/", "admin port"),
             ("https://a/", "TLS"),
             ("http://a/?x=1", "query"),

@@ -74,15 +74,13 @@ fn tcp_memory(plan: &Plan) -> Option<Finding> {
     if pressure >= bytes {
         return Some(finding);
     }
-    let pages = bytes.div_ceil(facts.page_bytes);
     let finding = finding.at(Level::Should).wanted(format!("{} MiB", (bytes >> 20) + 1));
     let why = format!(
         "{} sessions whose readers are stuck hold so much; the kernel then cuts every socket's \
          buffers, before Tapecast's own memory limit acts",
         plan.sessions
     );
-    let numbers = format!("\"{} {pages} {}\"", pages * 2 / 3, pages * 4 / 3);
-    Some(finding.why(why).cure(format!("sysctl -w {key}={numbers}, or {}", plan.tune())))
+    Some(finding.why(why).cure(plan.tune()))
 }
 
 fn tracked(plan: &Plan) -> Option<Finding> {

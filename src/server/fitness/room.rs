@@ -45,16 +45,20 @@ fn descriptors(plan: &Plan) -> Vec<Finding> {
     let sessions = plan.sessions;
     let limit = if found == u64::MAX { "no limit".to_string() } else { found.to_string() };
     let finding = Finding::ok("open files (ulimit -Hn)", format!("{limit}: {room} sessions"));
-    let needed = needed(plan, sessions);
+    let needed = Budget::descriptors_for(plan.settings, plan.shards, sessions);
     let own = if room >= sessions || found >= needed {
         finding
     } else {
-        let level = if room == 0 { Level::Must } else { Level::Should };
+        let is_asked = plan.settings.admission.max_sessions.is_some();
+        let (level, why) = match is_asked || room == 0 {
+            true => (Level::Must, format!("with room for {room} the server does not start")),
+            false => (Level::Should, format!("of more than {room} the rest are refused")),
+        };
         let soft = needed.max(found);
         finding
             .at(level)
             .wanted(format!("{needed} for {sessions} sessions"))
-            .why(format!("a session needs one; of more than {room} the rest are refused"))
+            .why(format!("a session needs one; {why}"))
             .cure(format!(
                 "LimitNOFILE={soft} in the unit, 'ulimit -Hn {soft}' as root before the start, or \
                  tuning/tune.sh persist --connections {sessions} for logins"
@@ -67,21 +71,6 @@ fn descriptors(plan: &Plan) -> Vec<Finding> {
     let (least, why) = (needed + FILES_OTHERS, "the open files of all processes together");
     all.extend(plan.floor("fs.file-max", least, least, why));
     all
-}
-
-/// The least limit of open files that has room for so many sessions.
-fn needed(plan: &Plan, sessions: usize) -> u64 {
-    let mut settings = plan.settings.clone();
-    settings.admission.max_sessions = Some(sessions);
-    let suffices = |descriptors| {
-        Budget::new(&settings, plan.shards, descriptors, u64::MAX).sessions_max >= sessions
-    };
-    let (mut least, mut most) = (0, 1u64 << 31);
-    while least < most {
-        let middle = least.midpoint(most);
-        if suffices(middle) { most = middle } else { least = middle + 1 }
-    }
-    least
 }
 
 fn memlock(plan: &Plan) -> Finding {

@@ -147,7 +147,7 @@ fn sessions_that_are_asked_for_are_what_descriptors_are_measured_by() {
     settings.admission.max_sessions = Some(600_000);
     let found = changed(&settings, |_| {});
     let files = found.iter().find(|f| f.name.starts_with("open files")).expect("too few");
-    assert_eq!(files.level, Level::Should);
+    assert_eq!(files.level, Level::Must);
     let wanted: u64 = files.wanted.split(' ').next().expect("a number").parse().expect("one");
     let room = |descriptors| Budget::new(&settings, 2, descriptors, u64::MAX).sessions_max;
     assert_eq!(room(wanted), 600_000);

@@ -54,7 +54,7 @@ impl Kind {
         let (http, stream) = text.split_once("\nhttp {").unwrap_or((&text, ""));
         let stream: Vec<&str> = stream.lines().filter_map(|l| l.strip_prefix("#| ")).collect();
         let text = match self {
-            Kind::NginxStream => format!("{http}\n{}\n", stream.join("\n")),
+            Kind::NginxStream => format!("{}\n{}\n", http.replace("#| ", ""), stream.join("\n")),
             _ => text.clone(),
         };
         let replaced: &[(&str, &str)] = match self {
