@@ -60,7 +60,6 @@ fn a_client_that_reads_nothing_is_in_the_table() {
 #[test]
 fn wrong_use_is_refused_before_anything_is_asked() {
     for (arguments, word) in [
-        (&["127.0.0.1:9002"][..], "http://"),
         (&["ws://127.0.0.1:9001/v1/stream"][..], "admin port"),
         (&["https://127.0.0.1/"][..], "TLS"),
         (&["--every", "1"][..], "100 to"),
