@@ -17,12 +17,20 @@ usage: tuning/install.sh [--binary FILE] [--listen ADDRESS:PORT] [--no-start] [-
                          configuration in /etc/tapecast
   --dry-run              prints what would be done, and does nothing
   --root DIR             installs into the tree of another system, and starts nothing
+
+exit codes: 0 done, 1 failed, 2 wrong use
 END
 }
 
 fail() {
     echo "tuning/install.sh: $*" >&2
     exit 1
+}
+
+# Wrong use, as with the program itself.
+misuse() {
+    echo "tuning/install.sh: $*" >&2
+    exit 2
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -35,7 +43,7 @@ uninstall=
 while [ $# -gt 0 ]; do
     case $1 in
         --binary | --listen | --root)
-            [ $# -ge 2 ] || fail "$1 wants a value; see --help"
+            [ $# -ge 2 ] || misuse "$1 wants a value; see --help"
             declare "${1#--}=$2"
             shift
             ;;
@@ -46,13 +54,13 @@ while [ $# -gt 0 ]; do
             usage
             exit 0
             ;;
-        *) fail "unknown argument '$1'; see --help" ;;
+        *) misuse "unknown argument '$1'; see --help" ;;
     esac
     shift
 done
 root=${root%/}
 if [ -n "$root" ]; then
-    [ -d "$root" ] || fail "--root $root: there is no such directory"
+    [ -d "$root" ] || misuse "--root $root: there is no such directory"
     start=
 fi
 if [ -z "$dry$root" ] && [ "$(id -u)" != 0 ]; then
@@ -98,8 +106,16 @@ put() {
         return 1
     fi
     echo "installs $file"
-    run install -D -m "$mode" "$new" "$file.new" || fail "cannot write $file.new"
-    run mv "$file.new" "$file" || fail "cannot write $file"
+    if [ -n "$dry" ]; then
+        # What depends on the flags; the rest is as it stands beside this script.
+        case $file in
+            *.d/*.conf) sed 's/^/  | /' "$new" ;;
+        esac
+        rm "$new"
+        return
+    fi
+    install -D -m "$mode" "$new" "$file.new" || fail "cannot write $file.new"
+    mv "$file.new" "$file" || fail "cannot write $file"
     rm "$new"
 }
 
@@ -153,7 +169,7 @@ if [ -z "$listen" ] && [ -e "$shards" ]; then
 fi
 listen=${listen:-127.0.0.1:9001}
 if ! [[ $listen =~ ^([0-9.]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})$ ]]; then
-    fail "--listen $listen: give an address and a port, as 0.0.0.0:9001 or [::]:9001"
+    misuse "--listen $listen: give an address and a port, as 0.0.0.0:9001 or [::]:9001"
 fi
 
 program_changed=''

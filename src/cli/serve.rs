@@ -30,9 +30,9 @@ pub fn check_aloud(sources: &Sources) -> Result<Config, ConfigErrors> {
 
 /// Reads the configuration whole, with what the feeds' texts mean.
 pub fn check(sources: &Sources) -> Result<Config, ConfigErrors> {
-    let config = sources.load()?;
-    feeds::specs(&config)?;
-    Ok(config)
+    let (config, mut errors) = sources.read();
+    errors.extend(feeds::specs(&config).err().into_iter().flat_map(|found| found.0));
+    if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
 }
 
 /// Runs until a signal. 0: stopped in order; 1: failed; 2: wrong use; others are given by

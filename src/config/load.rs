@@ -38,8 +38,9 @@ pub struct Config {
 }
 
 impl Sources {
-    /// Reads everything. Errors: all of them, of the file in the order of its lines.
-    pub fn load(&self) -> Result<Config, ConfigErrors> {
+    /// Reads everything. Errors: all of them, of the file in the order of its lines. What is wrong
+    /// has its default in what is given beside them.
+    pub fn read(&self) -> (Config, Vec<ConfigError>) {
         let mut config = Config::default();
         let mut errors = Vec::new();
         if let Some((origin, path)) = self.file() {
@@ -72,6 +73,12 @@ impl Sources {
         if errors.is_empty() {
             errors.extend(config.clashes());
         }
+        (config, errors)
+    }
+
+    /// The configuration, where nothing is wrong.
+    pub fn load(&self) -> Result<Config, ConfigErrors> {
+        let (config, errors) = self.read();
         if errors.is_empty() { Ok(config) } else { Err(ConfigErrors(errors)) }
     }
 

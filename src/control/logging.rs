@@ -2,6 +2,7 @@
 
 use crate::config::{LogFormat, LogSettings, check_level};
 use std::io::{self, IsTerminal};
+use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, fmt, reload};
@@ -49,6 +50,11 @@ impl LogLevel {
         self.targets.reload(targets(level)?).map_err(|_| LogLevelError::Gone)
     }
 
+    /// Whether a level, as [`LogLevel::set`] takes it, shows what `target` says by INFO.
+    pub fn shows(level: &str, target: &str) -> bool {
+        targets(level).is_ok_and(|targets| targets.would_enable(target, &Level::INFO))
+    }
+
     /// In words that [`LogLevel::set`] takes.
     pub fn current(&self) -> String {
         self.targets.with_current(Targets::to_string).unwrap_or_else(|_| "off".into())
@@ -75,5 +81,7 @@ mod tests {
         let error = log.set("debg").expect_err("no level").to_string();
         assert!(error.contains("\"debg\"") && error.contains("off, error, warn"), "{error}");
         assert_eq!(log.current(), "tapecast::feed=trace,warn");
+        assert!(LogLevel::shows("tapecast::feed=trace, WARN", "tapecast::feed"));
+        assert!(!LogLevel::shows("tapecast::feed=trace, WARN", "tapecast::cli"));
     }
 }

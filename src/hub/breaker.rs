@@ -27,6 +27,9 @@ const SHED_PERCENT: u64 = 95;
 const MARGIN_PERCENT: u64 = 5;
 
 impl Pressure {
+    pub const ALL: [Pressure; 4] =
+        [Pressure::Normal, Pressure::Alert, Pressure::Refuse, Pressure::Shed];
+
     /// The word in logs and metrics.
     pub fn word(self) -> &'static str {
         match self {

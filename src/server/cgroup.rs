@@ -161,22 +161,9 @@ mod tests {
     //! This covers version 2 also on machines that have version 1 only.
 
     use super::*;
-
-    struct Files {
-        root: PathBuf,
-    }
+    use crate::server::test_files::Files;
 
     impl Files {
-        fn new(name: &str, files: &[(&str, &str)]) -> Files {
-            let root = std::env::temp_dir().join(format!("tapecast-{name}-{}", std::process::id()));
-            for (path, text) in files {
-                let path = root.join(path);
-                fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
-                fs::write(path, text).expect("a file");
-            }
-            Files { root }
-        }
-
         fn limit(&self) -> Option<(u64, String)> {
             self.limit_of(Controller::Memory)
         }
@@ -185,12 +172,6 @@ mod tests {
             let limit = limit(&self.root, controller)?;
             let file = limit.file.strip_prefix(&self.root).expect("below the root");
             Some((limit.amount, file.display().to_string()))
-        }
-    }
-
-    impl Drop for Files {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.root);
         }
     }
 

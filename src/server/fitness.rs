@@ -70,7 +70,7 @@ impl Finding {
 }
 
 /// What is wanted of the machine.
-struct Plan<'a> {
+struct Demand<'a> {
     settings: &'a Settings,
     facts: &'a Facts,
     shards: usize,
@@ -80,14 +80,14 @@ struct Plan<'a> {
     sessions: usize,
 }
 
-impl<'a> Plan<'a> {
-    fn new(settings: &'a Settings, facts: &'a Facts) -> Plan<'a> {
+impl<'a> Demand<'a> {
+    fn new(settings: &'a Settings, facts: &'a Facts) -> Demand<'a> {
         let shards = facts.cores.len();
         let memory = facts.memory.as_ref().and_then(|memory| memory.as_ref().ok());
         let budget =
             memory.map(|m| Budget::new(settings, shards, facts.descriptors, m.clients_bytes));
         let sessions = settings.admission.max_sessions.unwrap_or(SESSIONS_USUAL);
-        Plan { settings, facts, shards, budget, sessions }
+        Demand { settings, facts, shards, budget, sessions }
     }
 
     /// A key that must be `least` at least, where `tune.sh` makes it `tuned`; `None` where the
@@ -110,11 +110,23 @@ impl<'a> Plan<'a> {
 
 /// Everything that was looked at, in an order for people.
 pub fn findings(settings: &Settings, facts: &Facts) -> Vec<Finding> {
-    let plan = Plan::new(settings, facts);
-    let mut all = kernel::findings(&plan);
-    all.extend(room::findings(&plan));
-    all.extend(network::findings(&plan));
+    let demand = Demand::new(settings, facts);
+    let mut all = kernel::findings(&demand);
+    all.extend(room::findings(&demand));
+    all.extend(facts.feeds.iter().map(feed));
+    all.extend(network::findings(&demand));
     all
+}
+
+fn feed((text, found): &(String, Result<(), String>)) -> Finding {
+    match found {
+        Ok(()) => Finding::ok("--feed", format!("{text} can be opened")),
+        Err(error) => {
+            let (why, cure) = error.split_once("; ").unwrap_or((error, "give another feed"));
+            let finding = Finding::ok("--feed", format!("{text} cannot be opened"));
+            finding.at(Level::Must).wanted("opened").why(why).cure(cure)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use super::memory::physical_bytes;
 use super::{MemoryBudget, TooLittleMemory, budget, placement};
 use crate::config::Settings;
 use crate::control::AdminPort;
+use crate::feed::{FeedSpec, SpecError, Subscribed};
 use crate::shard;
 use rustix::process::{Resource, getrlimit};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Keys that are looked at.
 const SYSCTLS: [&str; 11] = [
@@ -51,6 +53,8 @@ pub struct Facts {
     pub sysctls: BTreeMap<&'static str, Vec<u64>>,
     pub card: Option<Card>,
     pub clock: Option<Clock>,
+    /// By text, whether what it reads can be opened.
+    pub feeds: Vec<(String, Result<(), String>)>,
     /// By flag, what came of trying the address; empty where it was not tried.
     pub addresses: Vec<(&'static str, String, Result<(), String>)>,
 }
@@ -94,6 +98,7 @@ impl Facts {
             sysctls: sysctls(root),
             card: card(root),
             clock: clock(root),
+            feeds: feeds(settings),
             addresses: if tries_addresses { addresses(settings) } else { Vec::new() },
             cores,
         }
@@ -107,6 +112,15 @@ impl Facts {
 
 fn in_words<E: std::fmt::Display>(found: Result<(), E>) -> Result<(), String> {
     found.map_err(|error| error.to_string())
+}
+
+fn feeds(settings: &Settings) -> Vec<(String, Result<(), String>)> {
+    let nobody: Subscribed = Arc::new(|| 0);
+    let opens = |text: &String| {
+        let spec: FeedSpec = text.parse().map_err(|error: SpecError| error.to_string())?;
+        in_words(spec.open(&nobody).map(drop))
+    };
+    settings.feeds.iter().map(|text| (text.clone(), opens(text))).collect()
 }
 
 fn addresses(settings: &Settings) -> Vec<(&'static str, String, Result<(), String>)> {
@@ -161,27 +175,7 @@ mod tests {
     //! Method: files as a kernel shows them, under a directory of the test's; and this machine.
 
     use super::*;
-    use std::path::PathBuf;
-
-    struct Files(PathBuf);
-
-    impl Files {
-        fn new(name: &str, files: &[(&str, &str)]) -> Files {
-            let root = std::env::temp_dir().join(format!("tapecast-{name}-{}", std::process::id()));
-            for (path, text) in files {
-                let path = root.join(path);
-                fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
-                fs::write(path, text).expect("a file");
-            }
-            Files(root)
-        }
-    }
-
-    impl Drop for Files {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::server::test_files::Files;
 
     #[test]
     fn a_hosts_files_are_read() {
@@ -199,15 +193,15 @@ mod tests {
             ],
         );
         assert_eq!(
-            sysctls(&files.0),
+            sysctls(&files.root),
             BTreeMap::from([
                 ("net.ipv4.tcp_mem", vec![190_000, 250_000, 380_000]),
                 ("net.core.somaxconn", vec![128]),
             ])
         );
         let expected = Card { name: "ens3".into(), receive_queues: 2, spreads: true };
-        assert_eq!(card(&files.0), Some(expected));
-        let found = clock(&files.0).expect("it is there");
+        assert_eq!(card(&files.root), Some(expected));
+        let found = clock(&files.root).expect("it is there");
         assert_eq!((found.source.as_str(), found.available.len()), ("hpet", 2));
         let nowhere = Path::new("/nowhere");
         assert!(sysctls(nowhere).is_empty() && card(nowhere).is_none() && clock(nowhere).is_none());

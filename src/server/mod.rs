@@ -13,6 +13,8 @@ mod listening;
 mod memory;
 mod placement;
 mod plan;
+#[cfg(test)]
+mod test_files;
 mod view;
 
 pub use budget::Budget;

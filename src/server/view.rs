@@ -2,8 +2,9 @@
 
 use super::Server;
 use crate::config::Settings;
-use crate::control::{FeedView, LogLevel, ShardView, StopAsker, View, ViewParts};
+use crate::control::{FeedView, LogLevel, Notes, ShardView, StopAsker, View};
 use crate::feed::FeedSpec;
+use std::time::Instant;
 
 impl Server {
     /// `log` and `stop` are what the admin port changes besides.
@@ -14,8 +15,9 @@ impl Server {
             inlet: shard.inlet.clone(),
             port: shard.port(),
         });
-        View::new(ViewParts {
+        View {
             epoch: self.epoch.clone(),
+            began: Instant::now(),
             stream: self.address,
             shards: shards.collect(),
             feeds: feed_views(&self.feeds),
@@ -24,7 +26,8 @@ impl Server {
             log_addresses: settings.log.addresses,
             log,
             stop,
-        })
+            notes: Notes::default(),
+        }
     }
 }
 

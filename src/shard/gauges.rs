@@ -55,8 +55,7 @@ impl OverloadGauges {
 
     pub fn pressure(&self) -> Pressure {
         let value = self.pressure.load(Ordering::Relaxed);
-        let all = [Pressure::Normal, Pressure::Alert, Pressure::Refuse, Pressure::Shed];
-        all.into_iter().find(|pressure| *pressure as u8 == value).unwrap_or_default()
+        Pressure::ALL.into_iter().find(|pressure| *pressure as u8 == value).unwrap_or_default()
     }
 
     /// Sessions closed for want of memory.

@@ -12,6 +12,8 @@ import { createInterface } from 'node:readline'
 import { afterEach } from 'node:test'
 
 export const PATIENCE_MS = 40_000
+export const PHONE = { width: 360, height: 740 }
+const DESK = { width: 1360, height: 820 }
 // The packages lie where tests/run has put them, not beside this file.
 export const installed = createRequire(process.env.TAPECAST_NODE + '/')
 export const WebSocket = installed('ws')
@@ -155,7 +157,7 @@ export async function openBrowser () {
 }
 
 /** A page that fails the test where a script fails or the policy forbids something. */
-export async function openPage (browser, url, viewport = { width: 1360, height: 820 }) {
+export async function openPage (browser, url, viewport = DESK) {
   const page = await browser.newPage()
   const problems = []
   page.on('pageerror', error => problems.push(error.message))
@@ -175,6 +177,18 @@ export async function barriers (page) {
   const { violations } = await page.evaluate(() => globalThis.axe.run())
   const grave = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
   return grave.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.target).join(' | ')}`)
+}
+
+/** In both themes, on a phone and on a desk: axe finds nothing, and nothing sticks out. */
+export async function keepsNobodyOut (page) {
+  for (const theme of ['dark', 'light']) {
+    await page.evaluate(to => { document.documentElement.dataset.theme = to }, theme)
+    for (const size of [PHONE, DESK]) {
+      await page.setViewportSize(size)
+      assert.deepEqual(await barriers(page), [], `${theme}, ${size.width} px`)
+      assert.ok(await overflow(page) <= 0, `${theme}, ${size.width} px`)
+    }
+  }
 }
 
 /** Pixels by which the page is wider than its window. */

@@ -4,6 +4,7 @@ use super::{check, explained, feeds};
 use crate::config::{Change, Changes, Config, Settings, Sources};
 use crate::control::LogLevel;
 use crate::server::Server;
+use std::path::Path;
 
 /// What is in force, and where it is read from.
 pub struct Reload {
@@ -59,27 +60,33 @@ impl Reload {
             tracing::error!("reload: the old configuration goes on");
             return Reloaded::Kept;
         }
-        for Change { path, old, new, .. } in &live {
-            tracing::info!("{path}: {old} → {new}");
+        let changed = live.len();
+        // The level first where it shows these lines, else last: who has just asked for less still
+        // sees them, and who asks for more does as well.
+        let (level, told) = (&settings.log.level, live.iter().any(|c| c.key == "log_level"));
+        let shows = LogLevel::shows(level, module_path!());
+        if shows {
+            self.set_level(level, told);
         }
-        for Change { path, old, new, .. } in &left {
-            tracing::warn!("{path}: {old} → {new} needs a restart and is not applied");
+        tell(&live, &left, &path);
+        if !shows {
+            self.set_level(level, told);
         }
-        let (path, changed, left) = (path.display(), live.len(), left.len());
-        tracing::info!("reloaded {path}: {changed} changed, {left} need a restart");
-        // Last, so that a higher level does not hide the lines above. Also where the file's is the
-        // same: the level may have been changed from elsewhere since, and this is the way back.
+        self.config = new.with_settings(settings);
+        Reloaded::Applied(changed)
+    }
+
+    /// Also where the file's level is the same: it may have been changed from elsewhere since, and
+    /// this is the way back.
+    fn set_level(&self, level: &str, told: bool) {
         let before = self.log.current();
-        let told = live.iter().any(|change| change.key == "log_level");
-        match self.log.set(&settings.log.level) {
+        match self.log.set(level) {
             Ok(()) if !told && before != self.log.current() => {
                 tracing::info!("the log's level as configured: {before} → {}", self.log.current());
             }
             Ok(()) => {}
             Err(error) => tracing::error!("{error}"),
         }
-        self.config = new.with_settings(settings);
-        Reloaded::Applied(changed)
     }
 
     /// Feeds change live in their pace alone.
@@ -87,4 +94,16 @@ impl Reload {
         let live = change.changes == Changes::Live;
         live && (change.key != "feeds" || feeds::differ_in_pace_alone(&self.config, new))
     }
+}
+
+/// What has changed, and what has not.
+fn tell(live: &[Change], left: &[Change], path: &Path) {
+    for Change { path, old, new, .. } in live {
+        tracing::info!("{path}: {old} → {new}");
+    }
+    for Change { path, old, new, .. } in left {
+        tracing::warn!("{path}: {old} → {new} needs a restart and is not applied");
+    }
+    let (path, changed, left) = (path.display(), live.len(), left.len());
+    tracing::info!("reloaded {path}: {changed} changed, {left} need a restart");
 }

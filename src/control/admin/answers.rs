@@ -29,6 +29,14 @@ impl IntoResponse for Failed {
     }
 }
 
+/// A number of rows as it was asked for, or the usual one.
+pub fn limit(asked: Option<&str>, usual: usize, most: usize) -> Result<usize, Failed> {
+    let Some(text) = asked else { return Ok(usual) };
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    let error = || format!("limit={text}: give a number from 1 to {most}");
+    number.ok_or_else(|| Failed::new(StatusCode::BAD_REQUEST, error()))
+}
+
 /// What holds for this moment only.
 pub fn fresh(status: StatusCode, body: impl IntoResponse) -> Response {
     let mut response = (status, body).into_response();

@@ -1,6 +1,8 @@
 //! The last five minutes, a point every five seconds, and the last minute for percentiles.
 
 use super::report::HISTORY_INTERVAL;
+use super::report::Past;
+use super::status::tenths;
 use super::view::View;
 use crate::shard::Reading;
 use std::collections::VecDeque;
@@ -31,19 +33,6 @@ struct Sample {
     refused: u64,
 }
 
-/// One interval. Counts are of it alone.
-#[derive(Debug, Clone)]
-pub struct Point {
-    pub at: Instant,
-    pub p50_us: u64,
-    pub p99_us: u64,
-    pub ticks_in: u64,
-    pub items_out: u64,
-    /// At its end.
-    pub sessions: u64,
-    pub refused: u64,
-}
-
 /// Written by one task, read by others of the same thread.
 #[derive(Debug, Default)]
 pub struct History {
@@ -52,7 +41,8 @@ pub struct History {
 
 #[derive(Debug, Default)]
 struct Kept {
-    points: VecDeque<Point>,
+    /// Each with its moment; how long ago that is, is put in when it is asked for.
+    points: VecDeque<(Instant, Past)>,
     samples: VecDeque<Sample>,
 }
 
@@ -62,7 +52,7 @@ pub async fn keep(view: Arc<View>) {
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         clock.tick().await;
-        view.history.note(&view);
+        view.notes.history.note(&view);
     }
 }
 
@@ -79,15 +69,16 @@ impl History {
             for (now, before) in sample.latency.iter().zip(&before.latency) {
                 latency.add(&now.since(before));
             }
-            kept.points.push_back(Point {
-                at: sample.at,
+            let past = Past {
+                t_s: 0.0,
                 p50_us: latency.permille(500),
                 p99_us: latency.permille(990),
                 ticks_in: sample.ticks_in.saturating_sub(before.ticks_in),
                 items_out: sample.items_out.saturating_sub(before.items_out),
                 sessions: view.sum(|counters| counters.sessions()),
                 refused: sample.refused.saturating_sub(before.refused),
-            });
+            };
+            kept.points.push_back((sample.at, past));
         }
         kept.samples.push_back(sample);
         if kept.points.len() > POINTS_MAX {
@@ -99,8 +90,11 @@ impl History {
     }
 
     /// Oldest first.
-    pub fn points(&self) -> Vec<Point> {
-        self.kept().points.iter().cloned().collect()
+    pub fn points(&self) -> Vec<Past> {
+        let now = Instant::now();
+        let ago = |at: Instant| -tenths(now.duration_since(at).as_secs_f64());
+        let kept = self.kept();
+        kept.points.iter().map(|(at, past)| Past { t_s: ago(*at), ..past.clone() }).collect()
     }
 
     /// A shard's latency over about the last minute; over all its time in the first seconds.

@@ -21,7 +21,7 @@ mod status;
 mod symbols;
 mod view;
 
-pub use view::{FeedView, RunState, ShardView, View, ViewParts};
+pub use view::{FeedView, Notes, RunState, ShardView, View};
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

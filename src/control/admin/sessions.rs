@@ -1,6 +1,6 @@
 //! `/api/sessions`: asked from the shards by a message, and answered within their turns.
 
-use super::answers::{Failed, json};
+use super::answers::{Failed, json, limit};
 use super::report::{Session, Sessions};
 use super::view::View;
 use crate::hub::SessionView;
@@ -24,7 +24,7 @@ const LIMIT_MAX: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     state: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
 }
 
 pub async fn list(
@@ -39,10 +39,7 @@ pub async fn list(
         Some("all") => false,
         Some(other) => return Err(refuse(format!("state={other}: give lagging or all"))),
     };
-    let limit = asked.limit.unwrap_or(LIMIT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(refuse(format!("limit={limit}: give a number from 1 to {LIMIT_MAX}")));
-    }
+    let limit = limit(asked.limit.as_deref(), LIMIT, LIMIT_MAX)?;
     let answers: Vec<_> =
         view.shards.iter().map(|shard| ask(&shard.port, lagging_only, limit)).collect();
     let until = Instant::now() + PATIENCE;

@@ -1,15 +1,11 @@
 //! `/api/status`: everything that is counted, as one JSON object.
 
 use super::readiness;
-use super::report::{
-    ByWord, Feed, Latency, Limits, Past, Shard, Status, Stream, Totals, Used, Word,
-};
+use super::report::{ByWord, Feed, Latency, Limits, Shard, Status, Stream, Totals, Used, Word};
 use super::view::{View, age_ms};
-use crate::hub::Pressure;
 use crate::limits::INLET_TICKS;
 use crate::shard::ShardCounters;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 impl Status {
     pub fn of(view: &View) -> Status {
@@ -26,7 +22,7 @@ impl Status {
             totals: Totals::of(view),
             shards: shards.collect(),
             feeds: feeds(view),
-            history: history(view),
+            history: view.notes.history.points(),
         }
     }
 }
@@ -53,7 +49,7 @@ impl Shard {
         let seen = &view.shards[shard];
         let (counters, flow) = (&*seen.counters, seen.counters.flow());
         let overload = counters.overload();
-        let latency = view.history.latency(view, shard);
+        let latency = view.notes.history.latency(view, shard);
         let (sessions_max, half_open_max) = flow.session_limits();
         let (descriptors, descriptors_max) = flow.descriptors();
         let used = |used, limit| Used { used, limit };
@@ -69,7 +65,7 @@ impl Shard {
                 inlet: used(seen.inlet.len() as u64, INLET_TICKS as u64),
                 memory_bytes: used(overload.used_bytes(), overload.budget_bytes()),
             },
-            breaker: breaker(overload.pressure()).into(),
+            breaker: overload.pressure().word().into(),
             lag_refuses: overload.lag_refuses(),
             turn_lag_us: overload.turn_lag_us(),
             tick_lag_us: overload.tick_lag_us(),
@@ -98,35 +94,12 @@ fn feeds(view: &View) -> Vec<Feed> {
         feed: feed.name.clone(),
         state: counters.condition().word().into(),
         ticks: counters.records.load(Ordering::Relaxed),
-        rate: tenths(view.history.rate(view, number)),
+        rate: tenths(view.notes.history.rate(view, number)),
         age_ms: age_ms(counters),
         bad_lines: counters.bad_lines.load(Ordering::Relaxed),
         reconnects: counters.restarts.load(Ordering::Relaxed),
     });
     all.collect()
-}
-
-fn history(view: &View) -> Vec<Past> {
-    let now = Instant::now();
-    let points = view.history.points().into_iter().map(|point| Past {
-        t_s: -tenths(now.duration_since(point.at).as_secs_f64()),
-        p50_us: point.p50_us,
-        p99_us: point.p99_us,
-        ticks_in: point.ticks_in,
-        items_out: point.items_out,
-        sessions: point.sessions,
-        refused: point.refused,
-    });
-    points.collect()
-}
-
-pub fn breaker(pressure: Pressure) -> &'static str {
-    match pressure {
-        Pressure::Normal => "normal",
-        Pressure::Alert => "alert",
-        Pressure::Refuse => "refuse",
-        Pressure::Shed => "shed",
-    }
 }
 
 /// Sums; reasons that did not occur are left out.
@@ -138,6 +111,6 @@ fn by_word(counts: impl Iterator<Item = (&'static str, u64)>) -> ByWord {
     sums
 }
 
-fn tenths(value: f64) -> f64 {
+pub(super) fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }

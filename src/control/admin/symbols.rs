@@ -1,6 +1,6 @@
 //! `/api/symbols`: which symbols the feeds have sent so far.
 
-use super::answers::{Failed, json};
+use super::answers::{Failed, json, limit};
 use super::view::View;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -16,7 +16,7 @@ const LIMIT_MAX: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     search: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,12 +36,9 @@ pub async fn search(
     let refuse = |error: String| Failed::new(StatusCode::BAD_REQUEST, error);
     let Query(asked) = asked
         .map_err(|error| refuse(format!("{}; known are search and limit", error.body_text())))?;
-    let limit = asked.limit.unwrap_or(LIMIT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(refuse(format!("limit={limit}: give a number from 1 to {LIMIT_MAX}")));
-    }
+    let limit = limit(asked.limit.as_deref(), LIMIT, LIMIT_MAX)?;
     let text = asked.search.unwrap_or_default().to_ascii_uppercase();
-    let mut names = view.names.lock().expect("nothing panics while it holds this lock");
+    let mut names = view.notes.names.lock().expect("nothing panics while it holds this lock");
     let known = names.len();
     while let Some(symbol) = view.ingest.names.pop() {
         names.push(symbol);

@@ -50,7 +50,7 @@ pub struct FeedView {
     pub waits_for_sessions: bool,
 }
 
-/// Everything that is looked at. The locks are of this thread's tasks alone.
+/// Everything that is looked at.
 #[derive(Debug)]
 pub struct View {
     pub epoch: String,
@@ -64,22 +64,14 @@ pub struct View {
     pub log_addresses: bool,
     pub log: LogLevel,
     pub stop: StopAsker,
-    pub(super) history: History,
-    pub(super) names: Mutex<Vec<Symbol>>,
+    pub notes: Notes,
 }
 
-/// What is to be looked at, to begin with.
-#[derive(Debug)]
-pub struct ViewParts {
-    pub epoch: String,
-    pub stream: SocketAddr,
-    pub shards: Vec<ShardView>,
-    pub feeds: Vec<FeedView>,
-    pub ingest: Arc<IngestCounters>,
-    pub state: Arc<RunState>,
-    pub log_addresses: bool,
-    pub log: LogLevel,
-    pub stop: StopAsker,
+/// What the admin port keeps for itself. The locks are of its thread's tasks alone.
+#[derive(Debug, Default)]
+pub struct Notes {
+    pub(super) history: History,
+    pub(super) names: Mutex<Vec<Symbol>>,
 }
 
 /// What a shard does, from outside.
@@ -106,23 +98,6 @@ impl ShardState {
 }
 
 impl View {
-    pub fn new(parts: ViewParts) -> View {
-        View {
-            epoch: parts.epoch,
-            began: Instant::now(),
-            stream: parts.stream,
-            shards: parts.shards,
-            feeds: parts.feeds,
-            ingest: parts.ingest,
-            state: parts.state,
-            log_addresses: parts.log_addresses,
-            log: parts.log,
-            stop: parts.stop,
-            history: History::default(),
-            names: Mutex::default(),
-        }
-    }
-
     pub(super) fn shard_state(&self, shard: usize) -> ShardState {
         let counters = &self.shards[shard].counters;
         let is_stuck = self.state.stuck.get(shard).is_some_and(|s| s.load(Ordering::Relaxed));

@@ -1,6 +1,6 @@
 //! The kernel, what of io_uring it allows, and where it reads the time.
 
-use super::{Finding, Level, Plan};
+use super::{Demand, Finding, Level};
 use crate::shard::is_too_old;
 
 /// Clocks that are read without a call into the kernel (vDSO): of x86, of virtual machines with
@@ -8,15 +8,15 @@ use crate::shard::is_too_old;
 const FAST_CLOCKS: [&str; 5] =
     ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter", "riscv_clocksource"];
 
-pub fn findings(plan: &Plan) -> Vec<Finding> {
-    let mut all = vec![kernel(plan)];
-    all.extend(plan.facts.features.iter().map(|(name, found)| feature(name, found)));
-    all.extend(clock(plan));
+pub fn findings(demand: &Demand) -> Vec<Finding> {
+    let mut all = vec![kernel(demand)];
+    all.extend(demand.facts.features.iter().map(|(name, found)| feature(name, found)));
+    all.extend(clock(demand));
     all
 }
 
-fn kernel(plan: &Plan) -> Finding {
-    let release = &plan.facts.kernel;
+fn kernel(demand: &Demand) -> Finding {
+    let release = &demand.facts.kernel;
     let finding = Finding::ok("kernel", release);
     if !is_too_old(release) {
         return finding;
@@ -40,8 +40,8 @@ fn feature(name: &str, found: &Result<(), String>) -> Finding {
     }
 }
 
-fn clock(plan: &Plan) -> Option<Finding> {
-    let clock = plan.facts.clock.as_ref()?;
+fn clock(demand: &Demand) -> Option<Finding> {
+    let clock = demand.facts.clock.as_ref()?;
     let finding = Finding::ok("clock source", &clock.source);
     if FAST_CLOCKS.contains(&clock.source.as_str()) {
         return Some(finding);

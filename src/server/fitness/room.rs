@@ -1,6 +1,6 @@
 //! Descriptors, memory, threads and cores.
 
-use super::{Finding, Level, Plan};
+use super::{Demand, Finding, Level};
 use crate::server::{Budget, MemoryBudget};
 
 /// glommio starts no executor with less (its `Reactor::new`).
@@ -14,18 +14,18 @@ const THREADS_OTHERS: u64 = 16;
 /// Files that the rest of the machine may have open.
 const FILES_OTHERS: u64 = 32_768;
 
-pub fn findings(plan: &Plan) -> Vec<Finding> {
-    let mut all = vec![cores(plan)];
-    all.extend(descriptors(plan));
-    all.push(memlock(plan));
-    all.extend(memory(plan));
-    all.extend(threads(plan));
-    all.extend(time(plan));
+pub fn findings(demand: &Demand) -> Vec<Finding> {
+    let mut all = vec![cores(demand)];
+    all.extend(descriptors(demand));
+    all.push(memlock(demand));
+    all.extend(memory(demand));
+    all.extend(threads(demand));
+    all.extend(time(demand));
     all
 }
 
-fn cores(plan: &Plan) -> Finding {
-    let (shards, cores) = (plan.shards, plan.facts.cores_allowed);
+fn cores(demand: &Demand) -> Finding {
+    let (shards, cores) = (demand.shards, demand.facts.cores_allowed);
     let finding = Finding::ok("cores", format!("{cores} for {shards} shards"));
     if shards <= cores {
         return finding;
@@ -38,18 +38,18 @@ fn cores(plan: &Plan) -> Finding {
 }
 
 /// The process's own limit, and the machine's two.
-fn descriptors(plan: &Plan) -> Vec<Finding> {
-    let found = plan.facts.descriptors;
-    let Some(budget) = &plan.budget else { return Vec::new() };
+fn descriptors(demand: &Demand) -> Vec<Finding> {
+    let found = demand.facts.descriptors;
+    let Some(budget) = &demand.budget else { return Vec::new() };
     let room = budget.sessions_max;
-    let sessions = plan.sessions;
+    let sessions = demand.sessions;
     let limit = if found == u64::MAX { "no limit".to_string() } else { found.to_string() };
     let finding = Finding::ok("open files (ulimit -Hn)", format!("{limit}: {room} sessions"));
-    let needed = Budget::descriptors_for(plan.settings, plan.shards, sessions);
+    let needed = Budget::descriptors_for(demand.settings, demand.shards, sessions);
     let own = if room >= sessions || found >= needed {
         finding
     } else {
-        let is_asked = plan.settings.admission.max_sessions.is_some();
+        let is_asked = demand.settings.admission.max_sessions.is_some();
         let (level, why) = match is_asked || room == 0 {
             true => (Level::Must, format!("with room for {room} the server does not start")),
             false => (Level::Should, format!("of more than {room} the rest are refused")),
@@ -67,14 +67,14 @@ fn descriptors(plan: &Plan) -> Vec<Finding> {
     let mut all = vec![own];
     // What tune.sh sets is more than this.
     let why = "no process may be granted more, whatever its unit says";
-    all.extend(plan.floor("fs.nr_open", needed, needed, why));
+    all.extend(demand.floor("fs.nr_open", needed, needed, why));
     let (least, why) = (needed + FILES_OTHERS, "the open files of all processes together");
-    all.extend(plan.floor("fs.file-max", least, least, why));
+    all.extend(demand.floor("fs.file-max", least, least, why));
     all
 }
 
-fn memlock(plan: &Plan) -> Finding {
-    let found = plan.facts.memlock_bytes;
+fn memlock(demand: &Demand) -> Finding {
+    let found = demand.facts.memlock_bytes;
     let text = if found == u64::MAX { "no limit".into() } else { format!("{} KiB", found / 1024) };
     let finding = Finding::ok("locked memory (ulimit -l)", text);
     if found >= MEMLOCK_BYTES_MIN {
@@ -87,9 +87,9 @@ fn memlock(plan: &Plan) -> Finding {
         .cure("LimitMEMLOCK=8M in the unit, or 'ulimit -l 8192' as root before the start")
 }
 
-fn memory(plan: &Plan) -> Option<Finding> {
+fn memory(demand: &Demand) -> Option<Finding> {
     let name = "memory";
-    let budget = match plan.facts.memory.as_ref()? {
+    let budget = match demand.facts.memory.as_ref()? {
         Err(error) => {
             let text = error.to_string();
             let (why, cure) = text.split_once("; ").unwrap_or((&text, "give it more memory"));
@@ -99,7 +99,7 @@ fn memory(plan: &Plan) -> Option<Finding> {
         Ok(budget) => budget,
     };
     let found = Finding::ok(name, in_words(budget));
-    match plan.facts.memory_there_bytes {
+    match demand.facts.memory_there_bytes {
         Some(there) if budget.limit_bytes > there => Some(
             found
                 .at(Level::Should)
@@ -119,9 +119,9 @@ fn in_words(budget: &MemoryBudget) -> String {
     )
 }
 
-fn threads(plan: &Plan) -> Option<Finding> {
-    let limit = plan.facts.pids.as_ref()?;
-    let needed = plan.shards as u64 * THREADS_PER_SHARD + THREADS_OTHERS;
+fn threads(demand: &Demand) -> Option<Finding> {
+    let limit = demand.facts.pids.as_ref()?;
+    let needed = demand.shards as u64 * THREADS_PER_SHARD + THREADS_OTHERS;
     let finding = Finding::ok("threads", limit.amount.to_string());
     if limit.amount >= needed {
         return Some(finding);
@@ -131,9 +131,9 @@ fn threads(plan: &Plan) -> Option<Finding> {
     Some(finding.why(why).cure(format!("TasksMax={needed} in the unit, or a larger pids limit")))
 }
 
-fn time(plan: &Plan) -> Option<Finding> {
-    let limit = plan.facts.cpu.as_ref()?;
-    let needed = plan.shards as u64 * 1000;
+fn time(demand: &Demand) -> Option<Finding> {
+    let limit = demand.facts.cpu.as_ref()?;
+    let needed = demand.shards as u64 * 1000;
     let cores =
         |thousandths: u64| format!("{}.{:01}", thousandths / 1000, thousandths % 1000 / 100);
     let finding = Finding::ok("CPU quota", format!("{} cores", cores(limit.amount)));
@@ -143,7 +143,7 @@ fn time(plan: &Plan) -> Option<Finding> {
     let finding = finding.at(Level::Should).wanted(format!("{} cores", cores(needed)));
     let why = format!("{} stops every shard for the rest of a period", file(limit));
     let fewer = (limit.amount / 1000).max(1);
-    Some(finding.why(why).cure(format!("--shards {fewer}, or CPUQuota={}%", plan.shards * 100)))
+    Some(finding.why(why).cure(format!("--shards {fewer}, or CPUQuota={}%", demand.shards * 100)))
 }
 
 fn file(limit: &crate::server::cgroup::GroupLimit) -> String {

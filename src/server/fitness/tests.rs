@@ -39,6 +39,7 @@ fn machine() -> Facts {
         ]),
         card: Some(Card { name: "eth0".into(), receive_queues: 2, spreads: false }),
         clock: Some(Clock { source: "tsc".into(), available: vec!["tsc".into(), "hpet".into()] }),
+        feeds: vec![("synthetic".into(), Ok(()))],
         addresses: vec![("listen", "0.0.0.0:9001".into(), Ok(()))],
     }
 }
@@ -69,7 +70,7 @@ fn a_machine_that_suffices_has_nothing_to_mend() {
 #[test]
 fn what_keeps_the_server_from_starting_is_a_must() {
     type Change = fn(&mut Facts);
-    let cases: [(Change, &str, &str); 6] = [
+    let cases: [(Change, &str, &str); 7] = [
         (|f| f.kernel = "5.15.0-91-generic".into(), "kernel", "newer kernel"),
         (
             |f| f.features = vec![("ring", Err("it is off; run sysctl".into()))],
@@ -87,6 +88,11 @@ fn what_keeps_the_server_from_starting_is_a_must() {
             |f| f.addresses[0].2 = Err("--listen 0.0.0.0:9001: in use; see ss".into()),
             "--listen",
             "see ss",
+        ),
+        (
+            |f| f.feeds[0].1 = Err("cannot open /a: no such file; see the path".into()),
+            "--feed",
+            "see the path",
         ),
     ];
     for (change, name, cure) in cases {

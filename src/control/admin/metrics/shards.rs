@@ -1,6 +1,5 @@
 //! What each shard counts.
 
-use super::super::status::breaker;
 use super::super::view::{ShardState, View};
 use super::families::{Families, Labels};
 use crate::hub::Pressure;
@@ -12,9 +11,6 @@ use std::sync::atomic::Ordering;
 
 const US: f64 = 1e-6;
 const MS: f64 = 1e-3;
-
-const PRESSURES: [Pressure; 4] =
-    [Pressure::Normal, Pressure::Alert, Pressure::Refuse, Pressure::Shed];
 
 type ByWord = Vec<(&'static str, u64)>;
 
@@ -167,7 +163,7 @@ fn overload(view: &View, out: &mut Families<'_>) -> fmt::Result {
     let help = "1 for the state of the memory's breaker, 0 for its other states.";
     let states = by_word(view, "state", |c| {
         let is = c.overload().pressure();
-        PRESSURES.iter().map(|of| (breaker(*of), u64::from(*of == is))).collect()
+        Pressure::ALL.map(|of| (of.word(), u64::from(of == is))).into()
     });
     out.gauge("breaker_state", help, states)?;
     let help = "Sessions closed for want of memory.";
