@@ -100,6 +100,7 @@ fn start(settings: &Settings, log: &LogLevel) -> Result<Running, NotServing> {
 fn key_of(error: &StartError) -> Option<&'static str> {
     match error {
         StartError::TooManySessions { .. } => Some("max_sessions"),
+        StartError::NoShare { key, .. } => Some(key),
         StartError::Memory(error) if error.is_given() => Some("memory_budget"),
         _ => None,
     }

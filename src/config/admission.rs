@@ -38,6 +38,18 @@ impl Default for AdmissionSettings {
 }
 
 impl AdmissionSettings {
+    /// Keys of limits of which, between so many shards, some would have nothing, and let nobody in.
+    pub fn without_share(&self, shards: usize) -> impl Iterator<Item = &'static str> {
+        let limits = [
+            ("max_half_open", self.max_half_open),
+            ("max_per_address", Some(self.max_per_address as usize)),
+            ("accept_rate", Some(self.accept_rate as usize)),
+            ("accept_burst", Some(self.accept_burst as usize)),
+        ];
+        let is_short = move |limit: Option<usize>| limit.is_some_and(|limit| limit < shards);
+        limits.into_iter().filter(move |(_, limit)| is_short(*limit)).map(|(key, _)| key)
+    }
+
     /// The part of shard `index` of `shards`, with so many sessions and descriptors for them all.
     pub fn share(
         &self,

@@ -47,31 +47,31 @@ pub const ALL: [Clash; 10] = [
     },
     Clash {
         keys: ["max_half_open", "shards"],
-        is_there: |s| below_shards(s, s.admission.max_half_open),
+        is_there: |s| has_no_share(s, "max_half_open"),
         cure: "a shard without a share lets nobody in; give max_half_open at least one for each \
                shard",
     },
     Clash {
         keys: ["max_per_address", "shards"],
-        is_there: |s| below_shards(s, Some(s.admission.max_per_address as usize)),
+        is_there: |s| has_no_share(s, "max_per_address"),
         cure: "a shard without a share lets nobody in; give max_per_address at least one for each \
                shard",
     },
     Clash {
         keys: ["accept_rate", "shards"],
-        is_there: |s| below_shards(s, Some(s.admission.accept_rate as usize)),
+        is_there: |s| has_no_share(s, "accept_rate"),
         cure: "each shard lets at least one a second in; give accept_rate at least one for each \
                shard, or fewer shards",
     },
     Clash {
         keys: ["accept_burst", "shards"],
-        is_there: |s| below_shards(s, Some(s.admission.accept_burst as usize)),
+        is_there: |s| has_no_share(s, "accept_burst"),
         cure: "each shard lets at least one in at once; give accept_burst at least one for each \
                shard, or fewer shards",
     },
 ];
 
-/// A limit of the whole server of which some shard's share would be nothing.
-fn below_shards(settings: &Settings, limit: Option<usize>) -> bool {
-    limit.zip(settings.shards).is_some_and(|(limit, shards)| limit < shards)
+/// Of the shards that are asked for; where their number is found out, the start sees to it.
+fn has_no_share(settings: &Settings, key: &str) -> bool {
+    settings.shards.is_some_and(|shards| settings.admission.without_share(shards).any(|k| k == key))
 }

@@ -21,6 +21,8 @@ pub const LOOK_STOPPING: Duration = Duration::from_millis(10);
 pub enum Woken<T> {
     /// One that stops the server.
     Signal(&'static str),
+    /// [`StopAsker`]: the server is to stop.
+    Asked,
     /// SIGHUP: the configuration is to be read again.
     Reload,
     Condition(T),
@@ -36,7 +38,8 @@ pub struct Signals {
     asked: StopAsker,
 }
 
-/// Stops the server from within the process, as a first SIGTERM does.
+/// Stops the server from within the process, as a first SIGTERM does. It is none, though: a
+/// supervisor's signal comes after it, and cuts nobody.
 #[derive(Debug, Clone, Default)]
 pub struct StopAsker {
     was_asked: Arc<AtomicBool>,
@@ -44,7 +47,7 @@ pub struct StopAsker {
 }
 
 impl StopAsker {
-    /// Only the first one counts, so that a second does not cut the clients.
+    /// Only the first one counts.
     pub fn ask(&self) {
         if !self.was_asked.swap(true, Ordering::AcqRel) {
             self.asked.notify_one();
@@ -82,7 +85,7 @@ impl Signals {
                 tokio::select! {
                     _ = terminate.recv() => return Woken::Signal("SIGTERM"),
                     _ = interrupt.recv() => return Woken::Signal("SIGINT"),
-                    () = asked.asked.notified() => return Woken::Signal("POST /api/drain"),
+                    () = asked.asked.notified() => return Woken::Asked,
                     _ = hangup.recv() => return Woken::Reload,
                     _ = look.tick() => {
                         if let Some(given) = condition() {

@@ -3,13 +3,14 @@
 //! A shard publishes its turns and its step. One that neither sleeps nor turns is stuck: in an
 //! endless loop, or in a call that does not return. Its thread cannot be ended, only the process.
 
+use super::signals::LOOK_RUNNING;
 use crate::shard::{ShardCounters, Step};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most that one look counts for. A process that was stopped, or a machine that slept, stood
 /// still as a whole, and no shard is stuck for that.
-const LOOK_MS_MAX: u64 = 200;
+const LOOK_MS_MAX: u64 = LOOK_RUNNING.as_millis() as u64;
 
 /// One shard, as the watchdog knows it.
 #[derive(Debug)]

@@ -75,6 +75,11 @@ pub enum StartError {
          it with 'ulimit -Hn {needed}' or LimitNOFILE={needed}, or give at most {room}"
     )]
     TooManySessions { sessions: usize, needed: u64, descriptors: u64, room: usize },
+    #[error(
+        "a shard without a share lets nobody in; give {key} at least one for each of the {shards} \
+         shards"
+    )]
+    NoShare { key: &'static str, shards: usize },
     #[error(transparent)]
     Memory(#[from] TooLittleMemory),
     #[error("the listening socket has no address: {0}")]
@@ -166,7 +171,8 @@ impl Server {
     /// feeds the pace of synthetic ones. All else must be as it was at start, see
     /// [`Settings::with_live_of`]. Shards take them between two turns, and no session is touched.
     ///
-    /// Errors: nothing was changed.
+    /// Errors: nothing was changed. A shard that has left all its last messages unread, as one that
+    /// is stuck, misses them, which is logged.
     pub fn apply(&mut self, settings: &Settings) -> Result<(), StartError> {
         let (shards, descriptors) = (self.shards.len(), self.budget.descriptors);
         let specs = specs(settings)?;

@@ -22,6 +22,9 @@ impl Plan {
         descriptors: u64,
         waits_for_readers: bool,
     ) -> Result<Plan, StartError> {
+        if let Some(key) = settings.admission.without_share(shards).next() {
+            return Err(StartError::NoShare { key, shards });
+        }
         let memory = MemoryBudget::new(settings, shards, budget::shard_bytes(settings))?;
         let budget = Budget::new(settings, shards, descriptors, memory.clients_bytes);
         let (room, asked) = (budget.sessions_max, settings.admission.max_sessions);
@@ -65,6 +68,10 @@ mod tests {
         let needed: u64 = needed.split(',').next().expect("it").parse().expect("a number");
         assert!(Plan::new(&settings, 2, needed, false).is_ok());
         assert!(Plan::new(&settings, 2, needed - 1, false).is_err());
+        settings.admission.max_half_open = Some(1);
+        let error = Plan::new(&settings, 2, 20_000, false).expect_err("one for two").to_string();
+        assert!(error.contains("max_half_open") && error.contains("2 shards"), "{error}");
+        settings.admission.max_half_open = None;
         settings.admission.max_sessions = Some(0);
         assert!(Plan::new(&settings, 2, 1_024, false).is_ok(), "nobody shall be let in");
     }

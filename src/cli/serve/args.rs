@@ -110,6 +110,7 @@ fn flag(setting: &'static Setting, default: &Settings) -> Arg {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ConfigError;
     use clap::Args;
     use std::collections::BTreeMap;
     use std::ffi::OsString;
@@ -155,7 +156,8 @@ mod tests {
                 let found = match sources.load() {
                     Ok(config) => (setting.at.of)(&config.settings),
                     Err(errors) => {
-                        assert!(errors.to_string().contains("with"), "{errors}");
+                        let is_clash = |error: &_| matches!(error, ConfigError::Clash { .. });
+                        assert!(errors.0.iter().all(is_clash), "{errors}");
                         value.clone()
                     }
                 };

@@ -20,6 +20,8 @@ pub enum Reloaded {
     Applied(usize),
     /// What was read is wrong or cannot be had: the old configuration goes on.
     Kept,
+    /// There is no file to read.
+    NoFile,
 }
 
 impl Reload {
@@ -38,7 +40,7 @@ impl Reload {
     pub fn reload(&mut self, server: &mut Server) -> Reloaded {
         let Some((_, path)) = self.sources.file() else {
             tracing::warn!("reload: there is no file to read; give one with --config");
-            return Reloaded::Kept;
+            return Reloaded::NoFile;
         };
         let new = match check(&self.sources) {
             Ok(new) => new,

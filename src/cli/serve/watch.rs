@@ -7,11 +7,12 @@ use crate::server::{Failure, STOP_GRACE_MS, Server};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Waits for a signal and stops the server in order; a second signal, or a failure, ends it.
+/// Waits for a signal, or for who asks over the admin port, and stops the server in order; a second
+/// signal, or a failure, ends it.
 /// SIGHUP has it read its configuration again.
 pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Server) -> ExitCode {
     let mut clock = Looks::begin(&reload.settings().feeds);
-    let name = loop {
+    let (name, mut is_signalled) = loop {
         match signals.wait(LOOK_RUNNING, || look_after(&mut server, &mut clock, false)) {
             Woken::Condition(failure) => return give_up(failure),
             Woken::Reload => {
@@ -19,7 +20,8 @@ pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Serv
                 let reloaded = reload.reload(&mut server);
                 clock.systemd.reloaded(reloaded == Reloaded::Kept);
             }
-            Woken::Signal(name) => break name,
+            Woken::Signal(name) => break (name, true),
+            Woken::Asked => break ("POST /api/drain", false),
         };
     };
     let drain_ms = reload.settings().drain_ms;
@@ -36,17 +38,20 @@ pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Serv
     let end = loop {
         match signals.wait(LOOK_STOPPING, &mut is_over) {
             Woken::Reload => tracing::warn!("SIGHUP: nothing is reloaded in a stop"),
-            end => break end,
+            Woken::Asked => {}
+            Woken::Signal(name) if !is_signalled => {
+                is_signalled = true;
+                tracing::info!("{name}: the stop goes on");
+            }
+            Woken::Signal(name) => {
+                tracing::warn!("{name} again: {} sessions are cut", server.sessions());
+                return ExitCode::FAILURE;
+            }
+            Woken::Condition(end) => break end,
         }
     };
-    match end {
-        Woken::Reload => unreachable!("the loop above goes on after it"),
-        Woken::Signal(name) => {
-            tracing::warn!("{name} again: {} sessions are cut", server.sessions());
-            return ExitCode::FAILURE;
-        }
-        Woken::Condition(Some(failure)) => return give_up(failure),
-        Woken::Condition(None) => {}
+    if let Some(failure) = end {
+        return give_up(failure);
     }
     super::summary::log(&server);
     let ended = server.join();

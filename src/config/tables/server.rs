@@ -53,7 +53,7 @@ pub const TABLE: Table = Table {
             why: "Long enough that clients do not all come to the next server at once, short \
                   enough that an operator waits for it. Supervisors must wait longer.",
             changes: Changes::Live,
-            form: number(0, 86_400),
+            form: number(0, 3_600),
             at: At {
                 of: |settings| Value::Number(settings.drain_ms / 1_000),
                 set: |settings, value| settings.drain_ms = u64::of(value) * 1_000,

@@ -13,8 +13,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time;
 
 /// For a request's head to come whole, and for the next one on the same connection: who is silent
-/// gives its place to another.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+/// gives its place to another. More than the pages and `top` leave between two, and less than a
+/// probe waits.
+const HEAD_TIME: Duration = Duration::from_secs(3);
 
 /// A connection is asked to end then, and the next request opens another.
 const AGE_MAX: Duration = Duration::from_secs(120);

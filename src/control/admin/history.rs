@@ -1,7 +1,6 @@
 //! The last five minutes, a point every five seconds, and the last minute for percentiles.
 
-use super::report::HISTORY_INTERVAL;
-use super::report::Past;
+use super::report::{HISTORY_INTERVAL, HISTORY_POINTS_MAX, Past};
 use super::status::tenths;
 use super::view::View;
 use crate::shard::Reading;
@@ -10,9 +9,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::time::{self, MissedTickBehavior};
-
-/// Five minutes.
-const POINTS_MAX: usize = 60;
 
 /// One minute, and the one before it to subtract.
 const SAMPLES_MAX: usize = 13;
@@ -81,7 +77,7 @@ impl History {
             kept.points.push_back((sample.at, past));
         }
         kept.samples.push_back(sample);
-        if kept.points.len() > POINTS_MAX {
+        if kept.points.len() > HISTORY_POINTS_MAX {
             kept.points.pop_front();
         }
         if kept.samples.len() > SAMPLES_MAX {

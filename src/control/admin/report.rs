@@ -10,6 +10,9 @@ use std::time::Duration;
 /// From one point of the history to the next.
 pub const HISTORY_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Five minutes of them.
+pub const HISTORY_POINTS_MAX: usize = 60;
+
 /// A word of a fixed set where it is written.
 pub type Word = Cow<'static, str>;
 

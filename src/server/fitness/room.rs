@@ -6,22 +6,38 @@ use crate::server::{Budget, MemoryBudget};
 /// glommio starts no executor with less (its `Reactor::new`).
 const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
 
-/// Threads of a shard: its own, and glommio's for what may block. The rest of the process has
-/// main, ingest and the runtimes.
+/// Threads of a shard: its own, and glommio's for what may block; then main, ingest and the admin
+/// port's: seven of a server with two shards, counted. A feed's reader and the kernel's workers of
+/// the rings come and go.
 const THREADS_PER_SHARD: u64 = 2;
-const THREADS_OTHERS: u64 = 16;
+const THREADS_OTHERS: u64 = 3;
+const THREADS_PASSING: u64 = 13;
 
 /// Files that the rest of the machine may have open.
 const FILES_OTHERS: u64 = 32_768;
 
 pub fn findings(demand: &Demand) -> Vec<Finding> {
     let mut all = vec![cores(demand)];
+    all.extend(shares(demand));
     all.extend(descriptors(demand));
     all.push(memlock(demand));
     all.extend(memory(demand));
     all.extend(threads(demand));
     all.extend(time(demand));
     all
+}
+
+/// Where the number of shards is asked for, this is an error of the configuration.
+fn shares(demand: &Demand) -> Vec<Finding> {
+    let keys = demand.settings.admission.without_share(demand.shards);
+    let shards = demand.shards;
+    let finding = |key: &'static str| {
+        let finding = Finding::ok(key, format!("less than {shards} shards")).at(Level::Must);
+        let finding =
+            finding.wanted(shards.to_string()).why("a shard without a share lets nobody in");
+        finding.cure(format!("give {key} at least one for each shard, or fewer --shards"))
+    };
+    keys.map(finding).collect()
 }
 
 fn cores(demand: &Demand) -> Finding {
@@ -121,13 +137,15 @@ fn in_words(budget: &MemoryBudget) -> String {
 
 fn threads(demand: &Demand) -> Option<Finding> {
     let limit = demand.facts.pids.as_ref()?;
-    let needed = demand.shards as u64 * THREADS_PER_SHARD + THREADS_OTHERS;
+    let own = demand.shards as u64 * THREADS_PER_SHARD + THREADS_OTHERS;
+    let needed = own + THREADS_PASSING;
     let finding = Finding::ok("threads", limit.amount.to_string());
     if limit.amount >= needed {
         return Some(finding);
     }
-    let finding = finding.at(Level::Must).wanted(needed.to_string());
-    let why = format!("{} allows no more, and a thread that is missing ends it", file(limit));
+    let level = if limit.amount < own { Level::Must } else { Level::Should };
+    let finding = finding.at(level).wanted(needed.to_string());
+    let why = format!("{} allows no more, and the server itself has {own}", file(limit));
     Some(finding.why(why).cure(format!("TasksMax={needed} in the unit, or a larger pids limit")))
 }
 

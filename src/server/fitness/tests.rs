@@ -80,7 +80,7 @@ fn what_keeps_the_server_from_starting_is_a_must() {
         (|f| f.descriptors = 128, "open files (ulimit -Hn)", "LimitNOFILE="),
         (|f| f.memlock_bytes = 65_536, "locked memory (ulimit -l)", "LimitMEMLOCK="),
         (
-            |f| f.pids = Some(GroupLimit { amount: 10, file: "pids.max".into() }),
+            |f| f.pids = Some(GroupLimit { amount: 6, file: "pids.max".into() }),
             "threads",
             "TasksMax=20",
         ),

@@ -2,6 +2,7 @@
 
 use super::{ask, get, json};
 use crate::harness::{Client, Server, wait_for};
+use rustix::process::Signal;
 
 #[test]
 fn drain_tells_clients_and_ends_the_server_with_0() {
@@ -24,6 +25,20 @@ fn drain_tells_clients_and_ends_the_server_with_0() {
     let status = server.wait_exit();
     assert_eq!(status.code(), Some(0), "{}", server.log());
     assert!(server.log().contains("POST /api/drain: stopping"), "{}", server.log());
+}
+
+/// As a supervisor does it that drains first and ends the process then: nobody is cut.
+#[test]
+fn a_signal_after_drain_goes_on_with_the_same_stop() {
+    let mut server = Server::start("--drain-seconds 2");
+    let mut client = Client::connect(server.address, "/v1/stream?symbols=AAPL");
+    client.find("the market", |event| event["T"] == "q");
+    assert_eq!(ask(server.admin(), "POST", "/api/drain", "Host: localhost\r\n", "").status, 202);
+    wait_for("the stop", || server.log().contains("POST /api/drain: stopping").then_some(()));
+    server.signal(Signal::TERM);
+    wait_for("the signal", || server.log().contains("SIGTERM: the stop goes on").then_some(()));
+    client.find("the word of it", |event| event["T"] == "shutdown");
+    assert_eq!(server.wait_exit().code(), Some(0), "{}", server.log());
 }
 
 /// A server without clients ends at once, but not before who asked for it has the answer.

@@ -4,7 +4,7 @@ use super::super::amounts::{micros, seconds};
 use super::super::page::Page;
 use super::paint::Paint;
 use super::section;
-use crate::control::report::Past;
+use crate::control::report::{HISTORY_POINTS_MAX, Past};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -47,7 +47,7 @@ fn chart(
     ];
     Paragraph::new(told.to_vec()).render(area, buffer);
     let columns = area.width.saturating_sub(NAME_COLUMNS);
-    let each = usize::from(columns) / HISTORY_POINTS;
+    let each = usize::from(columns) / HISTORY_POINTS_MAX;
     let bars = values.iter().flat_map(|value| std::iter::repeat_n(*value, each.max(1)));
     let bars: Vec<u64> = bars.collect();
     let newest = &bars[bars.len().saturating_sub(usize::from(columns))..];
@@ -55,6 +55,3 @@ fn chart(
     let sparkline = Sparkline::default().data(newest.iter().copied()).max((*max).max(1));
     sparkline.style(paint.names()).render(chart, buffer);
 }
-
-/// Five minutes of them; with fewer columns, the newest are shown.
-const HISTORY_POINTS: usize = 60;
