@@ -118,8 +118,8 @@ fn over(market: &Market, demand: &Demand, clients: f64) -> String {
 
 fn of_ticks() -> String {
     let head = "ticks/s of 500 symbols | `max_hz` | updates/s a client | nodes for 1 million \
-                | full first | of each ingest thread | lines a NATS message | of a NATS core \
-                | JetStream, MB/s | its 1 GiB lasts";
+                | full first | of each ingest thread | lines a NATS message \
+                | publisher, Mbit/s | of a NATS core | JetStream, MB/s | its 1 GiB lasts";
     let rates = [500.0, 5e3, 5e4, 5e5];
     let rows = rates.iter().flat_map(|ticks_hz| [(*ticks_hz, LIST), (*ticks_hz, LIST_SLOW)]);
     let rows: Vec<_> = rows
