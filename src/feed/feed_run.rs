@@ -26,6 +26,8 @@ pub struct FeedCounters {
     pub bad_lines: AtomicU64,
     /// Records without a number: another feed's symbol, or one symbol too many.
     pub refused: AtomicU64,
+    /// Records of symbols that the feed's options leave out.
+    pub filtered: AtomicU64,
     /// Trades in no bar, because they came after its close.
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.
@@ -207,6 +209,7 @@ impl FeedRun {
         }
         let next = self.poll_source(&mut *source, now_ns, numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
+        self.counters.filtered.store(source.filtered_count(), Ordering::Relaxed);
         let rest = match next {
             Next::More => Rest::None,
             Next::Again => {

@@ -52,4 +52,9 @@ pub trait Source: Send {
     fn bad_lines_count(&self) -> u64 {
         0
     }
+
+    /// Records of symbols that the feed's options leave out, so far.
+    fn filtered_count(&self) -> u64 {
+        0
+    }
 }

@@ -27,7 +27,7 @@ pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 use crate::config::Settings;
 use crate::control::{RunState, Sight, Watchdog};
 use crate::feed::{
-    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError,
+    FeedKind, FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError,
     Subscribed, Tuning,
 };
 use crate::limits::INLET_TICKS;
@@ -113,7 +113,7 @@ impl Server {
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
-        let waits_for_readers = specs.iter().all(|spec| matches!(spec, FeedSpec::Replay(_)));
+        let waits_for_readers = specs.iter().all(|spec| matches!(spec.kind, FeedKind::Replay(_)));
         let plan = Plan::new(settings, cores.len(), descriptors, waits_for_readers)?;
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
         let mut sources = open_feeds(&specs, &counters)?;

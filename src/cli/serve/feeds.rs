@@ -1,7 +1,7 @@
 //! What feeds' texts mean, with where they were given.
 
 use crate::config::{Config, ConfigError, ConfigErrors, Origin};
-use crate::feed::FeedSpec;
+use crate::feed::{FeedKind, FeedSpec};
 
 /// Reads the texts, which the configuration cannot: it comes before feeds.
 pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
@@ -14,7 +14,7 @@ pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
     let (mut specs, mut errors) = (Vec::new(), Vec::new());
     for text in &config.settings.feeds {
         let why = match text.parse::<FeedSpec>() {
-            Ok(FeedSpec::Stdin) if specs.contains(&FeedSpec::Stdin) => {
+            Ok(spec) if is_stdin(&spec) && specs.iter().any(is_stdin) => {
                 "stdin: it is given twice, and can be read once; give it once".to_string()
             }
             Ok(spec) => {
@@ -26,6 +26,10 @@ pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
         errors.push(ConfigError::BadFeed { place: place.clone(), why });
     }
     if errors.is_empty() { Ok(specs) } else { Err(ConfigErrors(errors)) }
+}
+
+fn is_stdin(spec: &FeedSpec) -> bool {
+    spec.kind == FeedKind::Stdin
 }
 
 /// Whether the same feeds go on, perhaps at another pace.

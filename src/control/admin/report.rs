@@ -118,6 +118,12 @@ pub struct Feed {
     pub rate: f64,
     pub age_ms: Option<u64>,
     pub bad_lines: u64,
+    /// Records that got no number: see the log.
+    #[serde(default)]
+    pub refused: u64,
+    /// Records of symbols that its options leave out.
+    #[serde(default)]
+    pub filtered: u64,
     pub reconnects: u64,
 }
 

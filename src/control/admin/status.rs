@@ -97,6 +97,8 @@ fn feeds(view: &View) -> Vec<Feed> {
         rate: tenths(view.notes.history.rate(view, number)),
         age_ms: age_ms(counters),
         bad_lines: counters.bad_lines.load(Ordering::Relaxed),
+        refused: counters.refused.load(Ordering::Relaxed),
+        filtered: counters.filtered.load(Ordering::Relaxed),
         reconnects: counters.restarts.load(Ordering::Relaxed),
     });
     all.collect()

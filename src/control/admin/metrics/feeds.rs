@@ -31,6 +31,8 @@ pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
     out.counter("feed_bad_lines", help, each(|c| c.bad_lines.load(Ordering::Relaxed)))?;
     let help = "Records without a number: another feed's symbol, or one symbol too many.";
     out.counter("feed_refused_records", help, each(|c| c.refused.load(Ordering::Relaxed)))?;
+    let help = "Records of symbols that the feed's options leave out.";
+    out.counter("feed_filtered_records", help, each(|c| c.filtered.load(Ordering::Relaxed)))?;
     let help = "Trades in no bar, because they came after its close.";
     out.counter("feed_late_trades", help, each(|c| c.late_trades.load(Ordering::Relaxed)))?;
     let help = "Starts of the feed after it had failed.";
