@@ -242,8 +242,9 @@ impl FeedRun {
     ) -> Next {
         let mut sink = |record: Record<'_>| {
             self.taking = true;
-            self.take(&record, now_ns, numbering);
+            let taken = self.take(&record, now_ns, numbering);
             self.taking = false;
+            taken
         };
         match panics::catch(|| source.poll(now_ns, POLL_RECORDS, &mut sink)) {
             Ok(next) => next,
@@ -271,7 +272,12 @@ impl FeedRun {
     }
 
     /// Numbers a record and adds its ticks to the batch.
-    fn take(&mut self, record: &Record<'_>, now_ns: i64, numbering: &mut Numbering) {
+    fn take(
+        &mut self,
+        record: &Record<'_>,
+        now_ns: i64,
+        numbering: &mut Numbering,
+    ) -> Result<(), Refusal> {
         match numbering.number(self.feed, record, now_ns, &mut self.batch) {
             Ok(symbol) => {
                 self.last_ns = now_ns;
@@ -283,8 +289,12 @@ impl FeedRun {
                 if let RecordBody::Trade { price, size, .. } = record.body {
                     self.bars.trade(symbol, record.event_ns, price, size);
                 }
+                Ok(())
             }
-            Err(refusal) => self.refuse(&refusal, now_ns),
+            Err(refusal) => {
+                self.refuse(&refusal, now_ns);
+                Err(refusal)
+            }
         }
     }
 

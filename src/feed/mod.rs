@@ -11,6 +11,7 @@ mod bell;
 mod feed_run;
 mod ingest;
 mod inlet;
+mod intake;
 mod line_records;
 mod lines;
 mod log_limit;

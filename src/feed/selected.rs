@@ -1,9 +1,11 @@
 //! A source of which not every symbol is wanted, or not under its name.
 
-use super::source::{Next, Source};
-use super::spec::Pace;
-use crate::market::{Record, Symbol};
+use super::intake::{Door, IntakeCounts};
+use super::source::{Next, Sink, Source};
+use super::spec::{CommonSpec, Pace};
+use crate::market::Symbol;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
 
 /// Symbols by name or by what their names begin with.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -66,28 +68,33 @@ impl Selection {
 pub struct Selected {
     source: Box<dyn Source>,
     selection: Selection,
+    line: Option<String>,
     filtered_count: u64,
 }
 
 impl Selected {
-    /// The source itself where everything of it is taken as it is.
-    pub fn wrap(source: Box<dyn Source>, selection: &Selection) -> Box<dyn Source> {
-        if selection.is_all() {
+    /// The source itself where everything of it is taken as it is, and it is no line of others.
+    pub fn wrap(source: Box<dyn Source>, common: &CommonSpec) -> Box<dyn Source> {
+        let CommonSpec { selection, line } = common.clone();
+        if selection.is_all() && line.is_none() {
             return source;
         }
-        Box::new(Selected { source, selection: selection.clone(), filtered_count: 0 })
+        Box::new(Selected { source, selection, line, filtered_count: 0 })
     }
 }
 
 impl Source for Selected {
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next {
         let (selection, filtered_count) = (&self.selection, &mut self.filtered_count);
         self.source.poll(now_ns, budget, &mut |mut record| match selection.name(record.symbol) {
             Some(name) => {
                 record.symbol = name;
-                sink(record);
+                sink(record)
             }
-            None => *filtered_count += 1,
+            None => {
+                *filtered_count += 1;
+                Ok(())
+            }
         })
     }
 
@@ -97,6 +104,18 @@ impl Source for Selected {
 
     fn reopen(&mut self) -> Option<Result<(), String>> {
         self.source.reopen()
+    }
+
+    fn line(&self) -> Option<&str> {
+        self.line.as_deref()
+    }
+
+    fn epoch(&self) -> Option<&str> {
+        self.source.epoch()
+    }
+
+    fn recover(&mut self) -> bool {
+        self.source.recover()
     }
 
     fn enable_faults(&mut self) {
@@ -109,6 +128,14 @@ impl Source for Selected {
 
     fn bad_lines_count(&self) -> u64 {
         self.source.bad_lines_count()
+    }
+
+    fn intake(&self) -> Option<IntakeCounts> {
+        self.source.intake()
+    }
+
+    fn door(&self) -> Option<Arc<Door>> {
+        self.source.door()
     }
 
     fn filtered_count(&self) -> u64 {
@@ -169,6 +196,7 @@ mod tests {
             source.poll(ms * 1_000_000, 100, &mut |record| {
                 names.insert(record.symbol.to_string());
                 given += 1;
+                Ok(())
             });
         }
         let mut names: Vec<String> = names.into_iter().collect();

@@ -1,14 +1,17 @@
 //! The texts of `--feed`: what they mean, and what is wrong with one.
 
 mod common;
+mod intake;
 mod options;
 mod replay;
 mod synthetic;
 
 pub use common::CommonSpec;
+pub use intake::{TcpSpec, UnixSpec};
 pub use replay::ReplaySpec;
 pub use synthetic::{Pace, SyntheticSpec};
 
+use super::intake::{Intake, IntakeLimits, ListenError, Listening};
 use super::replay::Replay;
 use super::selected::Selected;
 use super::source::{Source, Subscribed};
@@ -35,17 +38,23 @@ pub struct FeedSpec {
 /// * `synthetic[:KEY=VALUE,…]`: see [`SyntheticSpec`].
 /// * `replay:PATH[,OPTION…]`: see [`ReplaySpec`].
 /// * `stdin[:OPTION…]`: lines from standard input.
+/// * `tcp:ADDRESS[,OPTION…]`: lines of many publishers, see [`TcpSpec`].
+/// * `unix:PATH[,OPTION…]`: the same at a Unix socket, see [`UnixSpec`].
+/// * `api[:OPTION…]`: lines in bodies that are posted to the admin port.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedKind {
     Synthetic(SyntheticSpec),
     Replay(ReplaySpec),
     Stdin,
+    Tcp(TcpSpec),
+    Unix(UnixSpec),
+    Api,
 }
 
 /// What is wrong with a feed's text. Whoever reads it knows where it was given, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    #[error("{0}: unknown feed; give synthetic, replay:PATH or stdin")]
+    #[error("{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH or api")]
     UnknownFeed(String),
     #[error("{feed}: unknown key {key:?}; known are {known}")]
     UnknownKey { feed: &'static str, key: String, known: String },
@@ -57,8 +66,10 @@ pub enum SpecError {
     TwoPaces,
     #[error("synthetic: interval_ms and burst belong together; give both")]
     HalfPace,
-    #[error("replay: the path is missing; give replay:PATH")]
-    NoPath,
+    #[error("{0}: the path is missing; give {0}:PATH")]
+    NoPath(&'static str),
+    #[error("tcp: {0:?} is no address; give tcp:127.0.0.1:9100 or tcp:[::1]:9100, then options")]
+    NoAddress(String),
 }
 
 /// Why a feed cannot start.
@@ -68,6 +79,8 @@ pub enum FeedOpenError {
     Replay { path: PathBuf, why: io::Error },
     #[error("--feed replay: {0} is not a regular file; pipe it in and give --feed stdin")]
     NotAFile(PathBuf),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
 }
 
 impl FeedSpec {
@@ -77,6 +90,9 @@ impl FeedSpec {
             FeedKind::Synthetic(_) => "synthetic",
             FeedKind::Replay(_) => "replay",
             FeedKind::Stdin => "stdin",
+            FeedKind::Tcp(_) => "tcp",
+            FeedKind::Unix(_) => "unix",
+            FeedKind::Api => "api",
         }
     }
 
@@ -94,7 +110,16 @@ impl FeedSpec {
     pub fn pace(&self) -> Option<Pace> {
         match &self.kind {
             FeedKind::Synthetic(spec) => Some(spec.pace),
-            FeedKind::Replay(_) | FeedKind::Stdin => None,
+            _ => None,
+        }
+    }
+
+    /// Connections that it may have at once.
+    pub fn connections_max(&self) -> usize {
+        match &self.kind {
+            FeedKind::Tcp(spec) => spec.limits.connections,
+            FeedKind::Unix(spec) => spec.limits.connections,
+            _ => 0,
         }
     }
 
@@ -115,8 +140,18 @@ impl FeedSpec {
             FeedKind::Synthetic(spec) => Box::new(Synthetic::new(spec)),
             FeedKind::Replay(spec) => Box::new(Replay::open(spec, subscribed)?),
             FeedKind::Stdin => Box::new(Stdin::standard_input()),
+            FeedKind::Tcp(spec) => self.intake(Some(Listening::tcp(spec.address)?), spec.limits),
+            FeedKind::Unix(spec) => {
+                self.intake(Some(Listening::unix(&spec.path, spec.mode)?), spec.limits)
+            }
+            FeedKind::Api => self.intake(None, intake::API_LIMITS),
         };
-        Ok(Selected::wrap(source, &self.common.selection))
+        Ok(Selected::wrap(source, &self.common))
+    }
+
+    fn intake(&self, listening: Option<Listening>, limits: IntakeLimits) -> Box<dyn Source> {
+        let takes_epochs = self.line().is_some();
+        Box::new(Intake::new(self.kind().into(), listening, limits, takes_epochs))
     }
 }
 
@@ -128,6 +163,9 @@ impl FromStr for FeedSpec {
         let (kind, common) = match kind {
             "synthetic" => with(SyntheticSpec::parse(rest)?, FeedKind::Synthetic),
             "replay" => with(ReplaySpec::parse(rest)?, FeedKind::Replay),
+            "tcp" => with(TcpSpec::parse(rest)?, FeedKind::Tcp),
+            "unix" => with(UnixSpec::parse(rest)?, FeedKind::Unix),
+            "api" => (FeedKind::Api, only_common("api", rest)?),
             "stdin" => (FeedKind::Stdin, only_common("stdin", rest)?),
             _ => return Err(SpecError::UnknownFeed(text.into())),
         };

@@ -27,7 +27,7 @@ impl ReplaySpec {
     pub fn parse(text: &str) -> Result<(ReplaySpec, CommonSpec), SpecError> {
         let (path, mut options) = Options::after_subject(FEED, [KEYS, COMMON_KEYS], text)?;
         if path.is_empty() {
-            return Err(SpecError::NoPath);
+            return Err(SpecError::NoPath(FEED));
         }
         let common = CommonSpec::take(&mut options)?;
         let spec = ReplaySpec {

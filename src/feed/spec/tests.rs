@@ -30,6 +30,21 @@ fn texts_mean_what_they_say() {
 }
 
 #[test]
+fn places_where_publishers_arrive_have_limits() {
+    let parse = |text: &str| text.parse::<FeedSpec>().expect(text);
+    let spec = parse("tcp:[::1]:9100,connections=5,rate=10,idle_s=60,only=A,line=x");
+    let FeedKind::Tcp(tcp) = &spec.kind else { panic!("{spec:?}") };
+    assert_eq!((tcp.address, spec.line()), ("[::1]:9100".parse().expect("it"), Some("x")));
+    let limits = IntakeLimits { connections: 5, lines_per_second: Some(10), idle_s: Some(60) };
+    assert_eq!((tcp.limits, spec.connections_max()), (limits, 5));
+    let spec = parse("unix:/run/a,b.sock");
+    let FeedKind::Unix(unix) = &spec.kind else { panic!("{spec:?}") };
+    assert_eq!((unix.path.to_str(), unix.mode), (Some("/run/a,b.sock"), 0o660));
+    assert_eq!((spec.connections_max(), unix.limits.lines_per_second), (64, None));
+    assert_eq!((parse("api").kind, parse("api:only=A").kind()), (FeedKind::Api, "api"));
+}
+
+#[test]
 fn feeds_that_differ_in_pace_alone_are_told_from_others() {
     let same = |a: &str, b: &str| {
         let [a, b] = [a, b].map(|text| text.parse::<FeedSpec>().expect("a spec"));
@@ -68,6 +83,16 @@ fn errors_name_key_value_and_cure() {
         ("synthetic:names=A B", vec!["names=A B", "0x20"]),
         ("synthetic:names=", vec!["names=", "prefix"]),
         ("synthetic:test_symbols=no", vec!["test_symbols=no", "on or off"]),
+        ("tcp", vec!["tcp", "no address", "tcp:127.0.0.1:9100"]),
+        ("tcp:localhost:1", vec!["localhost:1", "no address"]),
+        ("tcp:127.0.0.1:1,rat=5", vec!["127.0.0.1:1,rat=5", "options"]),
+        ("tcp:127.0.0.1:1,rate=5,rat=5", vec!["\"rat=5\"", "connections="]),
+        ("tcp:127.0.0.1:1,connections=0", vec!["connections=0", "from 1 to"]),
+        ("tcp:127.0.0.1:1,idle_s=0", vec!["idle_s=0", "from 1 to"]),
+        ("unix:,rate=5", vec!["unix", "path"]),
+        ("unix:/x,mode=99", vec!["mode=99", "octal", "660"]),
+        ("unix:/x,mode=7777", vec!["mode=7777", "octal"]),
+        ("api:rate=5", vec!["api", "rate=5", "only="]),
         ("replay", vec!["path"]),
         ("replay:loop", vec!["path"]),
         ("replay:x,loop,sped=1", vec!["sped=1", "speed="]),
