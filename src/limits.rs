@@ -195,7 +195,7 @@ pub const PUBLISHERS_MAX: usize = 1024;
 pub const BODIES_MAX: usize = ADMIN_CONNECTIONS_MAX;
 
 /// One such body, in bytes: for small things, since it is read whole before its first line counts.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub const POSTED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most records a second, or in one burst, that a synthetic feed may be asked for: far above what
 /// one ingest thread can make, so that a typo is told from a load.

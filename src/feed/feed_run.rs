@@ -1,6 +1,7 @@
 //! One feed on the ingest thread: polled, numbered, made into bars, and offered to the shards.
 
 use super::bars::Bars;
+use super::intake::IntakeCounters;
 use super::log_limit::LogLimit;
 use super::numbering::{Numbering, Refusal};
 use super::outlet::{Outlet, TickQueue};
@@ -28,6 +29,8 @@ pub struct FeedCounters {
     pub refused: AtomicU64,
     /// Records of symbols that the feed's options leave out.
     pub filtered: AtomicU64,
+    /// Of its publishers, where it has any.
+    pub intake: IntakeCounters,
     /// Trades in no bar, because they came after its close.
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.
@@ -210,6 +213,9 @@ impl FeedRun {
         let next = self.poll_source(&mut *source, now_ns, numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
         self.counters.filtered.store(source.filtered_count(), Ordering::Relaxed);
+        if let Some(counts) = source.intake() {
+            self.counters.intake.set(counts);
+        }
         let rest = match next {
             Next::More => Rest::None,
             Next::Again => {

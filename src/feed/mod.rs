@@ -31,6 +31,7 @@ pub use bell::Bell;
 pub use feed_run::{FeedCondition, FeedCounters};
 pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters, Tuning};
 pub use inlet::Inlet;
+pub use intake::{Closed, IntakeCounters, Reception, Report, descriptors, memory_bytes};
 pub use log_limit::LogLimit;
 pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};

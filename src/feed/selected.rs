@@ -1,6 +1,6 @@
 //! A source of which not every symbol is wanted, or not under its name.
 
-use super::intake::{Door, IntakeCounts};
+use super::intake::{IntakeCounts, Reception};
 use super::source::{Next, Sink, Source};
 use super::spec::{CommonSpec, Pace};
 use crate::market::Symbol;
@@ -134,8 +134,8 @@ impl Source for Selected {
         self.source.intake()
     }
 
-    fn door(&self) -> Option<Arc<Door>> {
-        self.source.door()
+    fn reception(&self) -> Option<Arc<Reception>> {
+        self.source.reception()
     }
 
     fn filtered_count(&self) -> u64 {

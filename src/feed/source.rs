@@ -1,6 +1,6 @@
 //! What the ingest thread asks of a feed.
 
-use super::intake::{Door, IntakeCounts};
+use super::intake::{IntakeCounts, Reception};
 use super::numbering::Refusal;
 use super::spec::Pace;
 use crate::market::Record;
@@ -83,7 +83,7 @@ pub trait Source: Send {
     }
 
     /// Where bodies of lines are given to it, if it takes any.
-    fn door(&self) -> Option<Arc<Door>> {
+    fn reception(&self) -> Option<Arc<Reception>> {
         None
     }
 

@@ -114,13 +114,18 @@ impl FeedSpec {
         }
     }
 
-    /// Connections that it may have at once.
-    pub fn connections_max(&self) -> usize {
+    /// Connections that publishers may have with it at once; `None` where it does not listen.
+    pub fn publishers_max(&self) -> Option<usize> {
         match &self.kind {
-            FeedKind::Tcp(spec) => spec.limits.connections,
-            FeedKind::Unix(spec) => spec.limits.connections,
-            _ => 0,
+            FeedKind::Tcp(spec) => Some(spec.limits.connections),
+            FeedKind::Unix(spec) => Some(spec.limits.connections),
+            _ => None,
         }
+    }
+
+    /// Whether others bring its lines.
+    pub fn takes_publishers(&self) -> bool {
+        matches!(self.kind, FeedKind::Tcp(_) | FeedKind::Unix(_) | FeedKind::Api)
     }
 
     /// Whether the other one is the same feed, perhaps at another pace.

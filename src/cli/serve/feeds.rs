@@ -11,11 +11,12 @@ pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
         Origin::File { path, line } => format!("{}:{line}: feed.feeds:", path.display()),
         Origin::Default => "feeds:".to_string(),
     };
-    let (mut specs, mut errors) = (Vec::new(), Vec::new());
+    let (mut specs, mut errors) = (Vec::<FeedSpec>::new(), Vec::new());
     for text in &config.settings.feeds {
         let why = match text.parse::<FeedSpec>() {
-            Ok(spec) if is_stdin(&spec) && specs.iter().any(is_stdin) => {
-                "stdin: it is given twice, and can be read once; give it once".to_string()
+            Ok(spec) if is_single(&spec) && specs.iter().any(|other| other.kind == spec.kind) => {
+                let kind = spec.kind();
+                format!("{kind}: it is given twice, and there is one alone; give it once")
             }
             Ok(spec) => {
                 specs.push(spec);
@@ -28,8 +29,9 @@ pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
     if errors.is_empty() { Ok(specs) } else { Err(ConfigErrors(errors)) }
 }
 
-fn is_stdin(spec: &FeedSpec) -> bool {
-    spec.kind == FeedKind::Stdin
+/// Standard input can be read once, and the admin port has one place for lines.
+fn is_single(spec: &FeedSpec) -> bool {
+    matches!(spec.kind, FeedKind::Stdin | FeedKind::Api)
 }
 
 /// Whether the same feeds go on, perhaps at another pace.

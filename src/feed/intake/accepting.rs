@@ -1,8 +1,8 @@
 //! The thread `feed-intake`: it accepts a feed's publishers and reads them.
 
 use super::connection::{Connection, converse, turn_away};
-use super::door::Door;
 use super::listening::Listening;
+use super::reception::Reception;
 use super::{IntakeLimits, connection};
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, oneshot};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that are being told that they are one too many; beyond that they are just closed.
-const TURNED_AWAY_MAX: usize = 16;
+pub const TURNED_AWAY_MAX: usize = 16;
 
 /// The running thread; it ends when this is dropped.
 pub struct Accepting {
@@ -35,7 +35,7 @@ impl Accepting {
     pub fn begin(
         listening: &Listening,
         limits: IntakeLimits,
-        door: &Arc<Door>,
+        reception: &Arc<Reception>,
     ) -> io::Result<Accepting> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listener = {
@@ -50,8 +50,8 @@ impl Accepting {
             }
         };
         let (stop, stopped) = oneshot::channel();
-        let (name, door) = (listening.address(), Arc::clone(door));
-        let work = move || run(&runtime, &listener, &name, limits, &door, stopped);
+        let (name, reception) = (listening.address(), Arc::clone(reception));
+        let work = move || run(&runtime, &listener, &name, limits, &reception, stopped);
         let thread = thread::Builder::new().name("feed-intake".into()).spawn(work)?;
         Ok(Accepting { thread: Some(thread), stop: Some(stop) })
     }
@@ -76,21 +76,21 @@ fn run(
     listener: &Listener,
     name: &str,
     limits: IntakeLimits,
-    door: &Arc<Door>,
+    reception: &Arc<Reception>,
     stopped: oneshot::Receiver<()>,
 ) {
     runtime.block_on(async {
         tokio::select! {
             // An error is the sender's drop.
             _ = stopped => {}
-            () = accept(listener, name, limits, door) => {}
+            () = accept(listener, name, limits, reception) => {}
         }
     });
     // Whoever asks next finds the thread ended.
-    door.wake();
+    reception.wake();
 }
 
-async fn accept(listener: &Listener, name: &str, limits: IntakeLimits, door: &Arc<Door>) {
+async fn accept(listener: &Listener, name: &str, limits: IntakeLimits, reception: &Arc<Reception>) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let farewells = Arc::new(Semaphore::new(TURNED_AWAY_MAX));
     for number in 1_u64.. {
@@ -106,11 +106,11 @@ async fn accept(listener: &Listener, name: &str, limits: IntakeLimits, door: &Ar
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
                 let name = format!("{name} #{number}");
-                let entered = connection::Entrance { name, door, limits, place };
+                let entered = connection::Entrance { name, reception, limits, place };
                 tokio::spawn(converse(connection, entered.begin()));
             }
             Err(_) => {
-                door.turn_away();
+                reception.turn_away();
                 if let Ok(farewell) = Arc::clone(&farewells).try_acquire_owned() {
                     tokio::spawn(async move {
                         turn_away(connection, limits.connections).await;

@@ -1,8 +1,8 @@
 //! One publisher's connection: bytes in, answers out, neither waiting for the other.
 
 use super::IntakeLimits;
-use super::door::Door;
 use super::publisher::{Block, Cut, Publisher};
+use super::reception::Reception;
 use super::replies::{self, Outgoing, Replies};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub enum Connection {
 /// What a connection needs to begin.
 pub struct Entrance<'a> {
     pub name: String,
-    pub door: &'a Arc<Door>,
+    pub reception: &'a Arc<Reception>,
     pub limits: IntakeLimits,
     pub place: OwnedSemaphorePermit,
 }
@@ -46,7 +46,7 @@ pub struct Entrance<'a> {
 pub struct Conversation {
     blocks: mpsc::Sender<Block>,
     outgoing: Arc<Outgoing>,
-    door: Arc<Door>,
+    reception: Arc<Reception>,
     limits: IntakeLimits,
     /// Until both sides are done: the ingest thread may still have lines of a closed connection.
     _place: Arc<OwnedSemaphorePermit>,
@@ -55,16 +55,16 @@ pub struct Conversation {
 impl Entrance<'_> {
     /// The publisher goes to the ingest thread.
     pub fn begin(self) -> Conversation {
-        let Entrance { name, door, limits, place } = self;
+        let Entrance { name, reception, limits, place } = self;
         let (place, outgoing) = (Arc::new(place), Arc::new(Outgoing::default()));
         let (blocks, input) = mpsc::channel(BLOCKS_MAX);
         let replies = Replies::to_connection(Arc::clone(&outgoing));
         let publisher = Publisher::new(name, input, replies, Some(Arc::clone(&place)));
-        // There is a place at the door for each permit. Without it the connection would end.
-        if door.enter(publisher).is_err() {
-            tracing::error!("a publisher found no room at the door");
+        // There is a place at the reception for each permit. Without it the connection would end.
+        if reception.enter(publisher).is_err() {
+            tracing::error!("a publisher found no room at the reception");
         }
-        Conversation { blocks, outgoing, door: Arc::clone(door), limits, _place: place }
+        Conversation { blocks, outgoing, reception: Arc::clone(reception), limits, _place: place }
     }
 }
 
@@ -83,11 +83,11 @@ pub async fn converse(connection: Connection, conversation: Conversation) {
 
 impl Conversation {
     async fn hold(self, input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) {
-        let Conversation { blocks, outgoing, door, limits, _place } = self;
+        let Conversation { blocks, outgoing, reception, limits, _place } = self;
         let reads = async {
-            read(input, blocks, &door, limits).await;
+            read(input, blocks, &reception, limits).await;
             // The end of the blocks is news too.
-            door.wake();
+            reception.wake();
             time::sleep(GRACE).await;
         };
         tokio::select! {
@@ -101,7 +101,7 @@ impl Conversation {
 async fn read(
     mut input: impl AsyncRead + Unpin,
     blocks: mpsc::Sender<Block>,
-    door: &Door,
+    reception: &Reception,
     limits: IntakeLimits,
 ) {
     let mut pace = Pace { lines_per_second: limits.lines_per_second, due: Instant::now() };
@@ -122,7 +122,7 @@ async fn read(
         if blocks.send(block).await.is_err() || is_cut {
             return;
         }
-        door.wake();
+        reception.wake();
         pace.after(lines).await;
     }
 }

@@ -9,14 +9,13 @@
 mod accepting;
 mod connection;
 mod control;
-mod door;
 mod listening;
 mod publisher;
+mod reception;
 mod replies;
 
-pub use connection::CONNECTION_BYTES;
-pub use door::{Closed, Door};
 pub use listening::{ListenError, Listening};
+pub use reception::{Closed, Reception};
 pub use replies::Report;
 
 use super::log_limit::LogLimit;
@@ -25,6 +24,7 @@ use accepting::Accepting;
 use publisher::{Progress, Publisher};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 /// Lines that one connection gives before the next one's turn: so many that the turn costs little
@@ -53,11 +53,40 @@ pub struct IntakeCounts {
     pub lines: u64,
 }
 
+/// The same, written by the ingest thread alone and read by anyone.
+#[derive(Debug, Default)]
+pub struct IntakeCounters {
+    pub connections: AtomicU64,
+    pub turned_away: AtomicU64,
+    pub bytes: AtomicU64,
+    pub lines: AtomicU64,
+}
+
+impl IntakeCounters {
+    pub fn set(&self, counts: IntakeCounts) {
+        self.connections.store(counts.connections, Ordering::Relaxed);
+        self.turned_away.store(counts.turned_away, Ordering::Relaxed);
+        self.bytes.store(counts.bytes, Ordering::Relaxed);
+        self.lines.store(counts.lines, Ordering::Relaxed);
+    }
+}
+
+/// What a feed with so many connections may hold in the process and in the kernel, in bytes.
+pub fn memory_bytes(connections: usize) -> usize {
+    connections * (connection::CONNECTION_BYTES + 2 * listening::RECEIVE_BUFFER_BYTES)
+}
+
+/// Descriptors of a feed that listens with so many connections: these, those that are being turned
+/// away, and its socket (twice), epoll, eventfd and what a runtime holds beside them.
+pub fn descriptors(connections: usize) -> usize {
+    connections + accepting::TURNED_AWAY_MAX + 8
+}
+
 /// Lines of many publishers as one source. Live: it never waits for a shard.
 pub struct Intake {
     /// What the log calls it: the feed's text without its options.
     name: String,
-    door: Arc<Door>,
+    reception: Arc<Reception>,
     listening: Option<Listening>,
     limits: IntakeLimits,
     /// Only while it runs.
@@ -80,7 +109,7 @@ pub struct LineRules {
 }
 
 impl Intake {
-    /// `listening` is `None` where publishers come by the door alone.
+    /// `listening` is `None` where publishers come by the reception alone.
     pub fn new(
         name: String,
         listening: Option<Listening>,
@@ -90,7 +119,7 @@ impl Intake {
         let (takes_faults, warnings) = (false, LogLimit::default());
         Intake {
             name,
-            door: Arc::new(Door::new(limits.connections)),
+            reception: Arc::new(Reception::new(limits.connections)),
             listening,
             limits,
             accepting: None,
@@ -104,7 +133,7 @@ impl Intake {
 
     /// Begins to accept, from the thread that is to be woken. The error is the text for `Failed`.
     fn begin(&mut self) -> Result<(), String> {
-        self.door.wakes(thread::current());
+        self.reception.wakes(thread::current());
         let Some(listening) = &self.listening else { return Ok(()) };
         match &self.accepting {
             Some(accepting) if accepting.has_ended() => {
@@ -113,7 +142,7 @@ impl Intake {
             }
             Some(_) => Ok(()),
             None => {
-                let accepting = Accepting::begin(listening, self.limits, &self.door);
+                let accepting = Accepting::begin(listening, self.limits, &self.reception);
                 let why = |why| format!("{}: cannot accept: {why}", self.name);
                 self.accepting = Some(accepting.map_err(why)?);
                 tracing::info!("feed listens on {}", listening.address());
@@ -162,7 +191,7 @@ impl Source for Intake {
         if let Err(why) = self.begin() {
             return Next::Failed(why);
         }
-        self.publishers.extend(self.door.newcomers());
+        self.publishers.extend(self.reception.newcomers(self.publishers.len()));
         let (mut left, mut idle, mut again_ns) = (budget, 0, None);
         while idle < self.publishers.len() {
             if left == 0 {
@@ -204,11 +233,12 @@ impl Source for Intake {
     }
 
     fn intake(&self) -> Option<IntakeCounts> {
-        let (connections, turned_away) = (self.publishers.len() as u64, self.door.turned_away());
+        let (connections, turned_away) =
+            (self.publishers.len() as u64, self.reception.turned_away());
         Some(IntakeCounts { connections, turned_away, ..self.counts })
     }
 
-    fn door(&self) -> Option<Arc<Door>> {
-        self.listening.is_none().then(|| Arc::clone(&self.door))
+    fn reception(&self) -> Option<Arc<Reception>> {
+        self.listening.is_none().then(|| Arc::clone(&self.reception))
     }
 }

@@ -36,11 +36,11 @@ fn places_where_publishers_arrive_have_limits() {
     let FeedKind::Tcp(tcp) = &spec.kind else { panic!("{spec:?}") };
     assert_eq!((tcp.address, spec.line()), ("[::1]:9100".parse().expect("it"), Some("x")));
     let limits = IntakeLimits { connections: 5, lines_per_second: Some(10), idle_s: Some(60) };
-    assert_eq!((tcp.limits, spec.connections_max()), (limits, 5));
+    assert_eq!((tcp.limits, spec.publishers_max()), (limits, Some(5)));
     let spec = parse("unix:/run/a,b.sock");
     let FeedKind::Unix(unix) = &spec.kind else { panic!("{spec:?}") };
     assert_eq!((unix.path.to_str(), unix.mode), (Some("/run/a,b.sock"), 0o660));
-    assert_eq!((spec.connections_max(), unix.limits.lines_per_second), (64, None));
+    assert_eq!((spec.publishers_max(), unix.limits.lines_per_second), (Some(64), None));
     assert_eq!((parse("api").kind, parse("api:only=A").kind()), (FeedKind::Api, "api"));
 }
 

@@ -9,7 +9,7 @@ use std::thread::Thread;
 use tokio::sync::{mpsc, oneshot};
 
 /// Newcomers on their way to the ingest thread, which is woken for them.
-pub struct Door {
+pub struct Reception {
     newcomers: ArrayQueue<Publisher>,
     ingest: OnceLock<Thread>,
     turned_away: AtomicU64,
@@ -20,10 +20,10 @@ pub struct Door {
 #[error("too many bodies wait for the feed; send it again in a second")]
 pub struct Closed;
 
-impl Door {
+impl Reception {
     /// With room for so many at once.
-    pub fn new(room: usize) -> Door {
-        Door {
+    pub fn new(room: usize) -> Reception {
+        Reception {
             newcomers: ArrayQueue::new(room),
             ingest: OnceLock::new(),
             turned_away: AtomicU64::new(0),
@@ -59,9 +59,10 @@ impl Door {
         }
     }
 
-    pub(super) fn newcomers(&self) -> impl Iterator<Item = Publisher> {
-        // Not more than there is room for: who comes meanwhile is taken in the next poll.
-        std::iter::from_fn(|| self.newcomers.pop()).take(self.newcomers.capacity())
+    /// Who waits, as far as there is room beside those that are `there`.
+    pub(super) fn newcomers(&self, there: usize) -> impl Iterator<Item = Publisher> {
+        let room = self.newcomers.capacity().saturating_sub(there);
+        std::iter::from_fn(|| self.newcomers.pop()).take(room)
     }
 
     pub(super) fn turn_away(&self) {
@@ -73,8 +74,10 @@ impl Door {
     }
 }
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for Reception {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Door").field("newcomers", &self.newcomers.len()).finish_non_exhaustive()
+        f.debug_struct("Reception")
+            .field("newcomers", &self.newcomers.len())
+            .finish_non_exhaustive()
     }
 }
