@@ -13,7 +13,8 @@ use std::time::Duration;
 /// Connections whose accept is awaited; more are refused by the kernel, and try again.
 const BACKLOG: i32 = 128;
 
-/// `SO_RCVBUF` of each connection, which the kernel doubles: the system's own limit lets a
+/// `SO_RCVBUF` of each connection, the most that a kernel grants by default, which doubles it: by
+/// its own measure a
 /// publisher that outpaces us pile up megabytes. At 50 ms of round trip it still gives 5 MB/s.
 pub const RECEIVE_BUFFER_BYTES: usize = 256 * 1024;
 

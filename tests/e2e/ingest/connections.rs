@@ -157,9 +157,7 @@ fn one_connection_too_many_is_told_so_and_places_come_back() {
     let msg = error["msg"].as_str().expect("a text");
     assert!(error["T"] == "error" && msg.contains("2 publishers"), "{error}");
     assert_eq!(third.line(), None);
-    wait_for("it to be counted", || {
-        (feed(&server, 0)["publishers"]["refused"] == 1).then_some(())
-    });
+    wait_for("it to be counted", || (feed(&server, 0)["publishers"]["refused"] == 1).then_some(()));
     drop(second);
     wait_for("its place", || {
         let mut again = Publisher::connect(address);
