@@ -26,8 +26,8 @@ pub enum Next {
     Failed(String),
 }
 
-/// Takes a record. The error says why it became nothing; a record that a line of the same sequence
-/// has given before is taken, and dropped.
+/// Takes a record. The error says why it became nothing, be it that a line of the same sequence has
+/// given it before.
 pub type Sink<'a> = dyn FnMut(Record<'_>) -> Result<(), Refusal> + 'a;
 
 /// Where records come from. Polled by the ingest thread alone, in turn with other sources, so a

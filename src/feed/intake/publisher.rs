@@ -2,6 +2,7 @@
 
 use super::super::line_records::{Judged, judge};
 use super::super::lines::Lines;
+use super::super::numbering::Refusal;
 use super::super::source::Sink;
 use super::LineRules;
 use super::control::Control;
@@ -159,6 +160,7 @@ impl Publisher {
                 return None;
             }
             Verdict::Taken => self.counts.records += 1,
+            Verdict::Duplicate => self.counts.duplicates += 1,
             Verdict::Refused(why) => {
                 self.counts.refused += 1;
                 if self.replies.wants_errors() {
@@ -184,6 +186,7 @@ impl Publisher {
 enum Verdict {
     Blank,
     Taken,
+    Duplicate,
     Refused(String),
     Bad(String),
     Acks { every: u64, id: Option<String> },
@@ -197,6 +200,7 @@ impl Verdict {
             Judged::Record(record) => {
                 return match sink(record) {
                     Ok(()) => Verdict::Taken,
+                    Err(Refusal::Duplicate(_)) => Verdict::Duplicate,
                     Err(refusal) => Verdict::Refused(refusal.to_string()),
                 };
             }

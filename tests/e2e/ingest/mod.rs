@@ -5,6 +5,7 @@
 
 mod backpressure;
 mod connections;
+mod lines;
 mod posting;
 mod selecting;
 mod sockets;
