@@ -66,6 +66,9 @@ pub trait Source: Send {
         false
     }
 
+    /// Lets `{"T":"epoch","epoch":"…"}` among its lines begin an epoch: it is of a line.
+    fn enable_epochs(&mut self) {}
+
     /// Lets `{"T":"fault"}` among its lines panic: for staging and tests.
     fn enable_faults(&mut self) {}
 

@@ -155,8 +155,7 @@ impl FeedSpec {
     }
 
     fn intake(&self, listening: Option<Listening>, limits: IntakeLimits) -> Box<dyn Source> {
-        let takes_epochs = self.line().is_some();
-        Box::new(Intake::new(self.kind().into(), listening, limits, takes_epochs))
+        Box::new(Intake::new(self.kind().into(), listening, limits))
     }
 }
 

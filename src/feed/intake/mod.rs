@@ -14,6 +14,7 @@ mod publisher;
 mod reception;
 mod replies;
 
+pub use control::Control;
 pub use listening::{ListenError, Listening};
 pub use reception::{Closed, Reception};
 pub use replies::Report;
@@ -110,13 +111,8 @@ pub struct LineRules {
 
 impl Intake {
     /// `listening` is `None` where publishers come by the reception alone.
-    pub fn new(
-        name: String,
-        listening: Option<Listening>,
-        limits: IntakeLimits,
-        takes_epochs: bool,
-    ) -> Intake {
-        let (takes_faults, warnings) = (false, LogLimit::default());
+    pub fn new(name: String, listening: Option<Listening>, limits: IntakeLimits) -> Intake {
+        let (takes_faults, takes_epochs, warnings) = (false, false, LogLimit::default());
         Intake {
             name,
             reception: Arc::new(Reception::new(limits.connections)),
@@ -224,6 +220,10 @@ impl Source for Intake {
         self.epoch.as_deref()
     }
 
+    fn enable_epochs(&mut self) {
+        self.lines.takes_epochs = true;
+    }
+
     fn enable_faults(&mut self) {
         self.lines.takes_faults = true;
     }
@@ -242,3 +242,6 @@ impl Source for Intake {
         self.listening.is_none().then(|| Arc::clone(&self.reception))
     }
 }
+
+#[cfg(test)]
+mod tests;
