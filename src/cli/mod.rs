@@ -6,7 +6,6 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "output is what a command is for")]
 
-pub mod backoff;
 pub mod check;
 pub mod config;
 pub mod load;

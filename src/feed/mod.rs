@@ -23,6 +23,7 @@ mod spec;
 mod stdin;
 mod synthetic;
 mod tickers;
+mod websocket;
 
 pub use bars::Bars;
 pub use bell::Bell;
@@ -35,3 +36,4 @@ pub use outlet::{Outlet, TickQueue};
 pub use retry::Retry;
 pub use source::{Next, Source, Subscribed};
 pub use spec::{FeedOpenError, FeedSpec, Pace, SpecError};
+pub use websocket::{Backoff, Connection, DialError, Dialer, RetryHint, TlsError};
