@@ -30,6 +30,8 @@ pub struct FeedCounters {
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.
     pub restarts: AtomicU64,
+    /// How often its source connected anew by itself.
+    pub reconnects: AtomicU64,
     /// Ingest time of the newest record, ns since the Unix epoch; 0 before the first.
     last_ns: AtomicI64,
     /// A [`FeedCondition`].
@@ -67,6 +69,11 @@ impl FeedCounters {
     /// Ingest time of the newest record, ns since the Unix epoch.
     pub fn last_ns(&self) -> Option<i64> {
         Some(self.last_ns.load(Ordering::Relaxed)).filter(|last_ns| *last_ns > 0)
+    }
+
+    /// New connections and new starts.
+    pub fn reconnects(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed) + self.reconnects.load(Ordering::Relaxed)
     }
 
     pub fn condition(&self) -> FeedCondition {
@@ -207,6 +214,7 @@ impl FeedRun {
         }
         let next = self.poll_source(&mut *source, now_ns, numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
+        self.counters.reconnects.store(source.reconnects_count(), Ordering::Relaxed);
         let rest = match next {
             Next::More => Rest::None,
             Next::Again => {

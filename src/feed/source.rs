@@ -48,6 +48,17 @@ pub trait Source: Send {
     /// From now on its records come at this pace, where it makes them itself.
     fn set_pace(&mut self, _pace: Pace) {}
 
+    /// The epoch in which the numbers of its records count, where they are to be taken over;
+    /// `None`: numbers are given here. It changes only between polls.
+    fn epoch(&self) -> Option<&str> {
+        None
+    }
+
+    /// How often it has connected anew by itself, so far.
+    fn reconnects_count(&self) -> u64 {
+        0
+    }
+
     /// Lines that were no records, so far.
     fn bad_lines_count(&self) -> u64 {
         0

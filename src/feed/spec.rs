@@ -4,8 +4,10 @@ use super::replay::Replay;
 use super::source::{Source, Subscribed};
 use super::stdin::Stdin;
 use super::synthetic::Synthetic;
+use super::websocket::{CredentialsError, TlsError, Websocket, WebsocketSpec};
 use crate::limits::{FEED_RATE_MAX, SYMBOLS_MAX};
 use crate::market::Symbol;
+use crate::wire::client::EndpointError;
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
@@ -16,12 +18,14 @@ use std::str::FromStr;
 /// * `synthetic[:KEY=VALUE,…]`: see [`SyntheticSpec`].
 /// * `replay:PATH[,OPTION…]`: see [`ReplaySpec`]. Commas up to the first known option belong to
 ///   the path.
+/// * `websocket:URL[,OPTION…]`: see [`WebsocketSpec`].
 /// * `stdin`: lines from standard input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedSpec {
     Synthetic(SyntheticSpec),
     Replay(ReplaySpec),
     Stdin,
+    Websocket(Box<WebsocketSpec>),
 }
 
 /// Records that a seeded random walk makes.
@@ -66,7 +70,7 @@ pub struct ReplaySpec {
 /// What is wrong with a feed's text. Whoever reads it knows where it was given, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    #[error("{0}: unknown feed; give synthetic, replay:PATH or stdin")]
+    #[error("{0}: unknown feed; give synthetic, replay:PATH, stdin or websocket:URL")]
     UnknownFeed(String),
     #[error("{feed}: unknown key {key:?}; known are {known}")]
     UnknownKey { feed: &'static str, key: String, known: &'static str },
@@ -78,6 +82,10 @@ pub enum SpecError {
     TwoPaces,
     #[error("synthetic: interval_ms and burst belong together; give both")]
     HalfPace,
+    #[error("websocket: the URL is missing; give websocket:ws://HOST:PORT/v1/stream")]
+    NoUrl,
+    #[error("websocket: {0}")]
+    Endpoint(EndpointError),
     #[error("replay: the path is missing; give replay:PATH")]
     NoPath,
 }
@@ -89,6 +97,10 @@ pub enum FeedOpenError {
     Replay { path: PathBuf, why: io::Error },
     #[error("--feed replay: {0} is not a regular file; pipe it in and give --feed stdin")]
     NotAFile(PathBuf),
+    #[error("--feed websocket: {0}")]
+    Tls(#[from] TlsError),
+    #[error("--feed websocket: {0}")]
+    Credentials(#[from] CredentialsError),
 }
 
 const SYNTHETIC_KEYS: &str =
@@ -114,6 +126,7 @@ impl FeedSpec {
             FeedSpec::Synthetic(_) => "synthetic",
             FeedSpec::Replay(_) => "replay",
             FeedSpec::Stdin => "stdin",
+            FeedSpec::Websocket(_) => "websocket",
         }
     }
 
@@ -126,7 +139,7 @@ impl FeedSpec {
     pub fn pace(&self) -> Option<Pace> {
         match self {
             FeedSpec::Synthetic(spec) => Some(spec.pace),
-            FeedSpec::Replay(_) | FeedSpec::Stdin => None,
+            FeedSpec::Replay(_) | FeedSpec::Stdin | FeedSpec::Websocket(_) => None,
         }
     }
 
@@ -146,6 +159,7 @@ impl FeedSpec {
             FeedSpec::Synthetic(spec) => Box::new(Synthetic::new(spec)),
             FeedSpec::Replay(spec) => Box::new(Replay::open(spec, subscribed)?),
             FeedSpec::Stdin => Box::new(Stdin::standard_input()),
+            FeedSpec::Websocket(spec) => Box::new(Websocket::new(spec)?),
         })
     }
 }
@@ -158,6 +172,7 @@ impl FromStr for FeedSpec {
         match kind {
             "synthetic" => parse_synthetic(options).map(FeedSpec::Synthetic),
             "replay" => parse_replay(options).map(FeedSpec::Replay),
+            "websocket" => Ok(FeedSpec::Websocket(Box::new(WebsocketSpec::parse(options)?))),
             "stdin" if text == "stdin" => Ok(FeedSpec::Stdin),
             _ => Err(SpecError::UnknownFeed(text.into())),
         }

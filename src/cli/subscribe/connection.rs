@@ -128,7 +128,7 @@ impl Session {
                     self.subscribe(event, stream, plan)?;
                 }
                 "subscription" => {
-                    self.view.note(&format!("subscribed to {}", plan.dialer.endpoint()))
+                    self.view.note(&format!("subscribed to {}", plan.dialer.endpoint()));
                 }
                 "success" | "pong" => {}
                 _ => self.show(raw, event)?,

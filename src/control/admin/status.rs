@@ -97,7 +97,7 @@ fn feeds(view: &View) -> Vec<Feed> {
         rate: tenths(view.notes.history.rate(view, number)),
         age_ms: age_ms(counters),
         bad_lines: counters.bad_lines.load(Ordering::Relaxed),
-        reconnects: counters.restarts.load(Ordering::Relaxed),
+        reconnects: counters.reconnects(),
     });
     all.collect()
 }
