@@ -148,8 +148,8 @@ mod tests {
         assert!(has_rung(bell.nap_fd()) && !has_rung(bell.fd()));
     }
 
-    /// Method: as below, with a consumer that waits by the bell alone; its waits are so long that one
-    /// lost wake-up would end the test.
+    /// Method: as below, with a consumer that waits by the bell alone; its waits are so long that
+    /// one lost wake-up would end the test.
     #[test]
     fn who_waits_is_woken() {
         let inlet = Arc::new(Inlet::new(4).expect("a descriptor"));

@@ -8,6 +8,7 @@
 //! another), and always one of the same shape that [`harness::recording`] makes.
 
 mod admin;
+mod alpaca;
 mod checking;
 mod closing;
 mod commands;
@@ -26,3 +27,4 @@ mod replay;
 mod resume;
 mod starting;
 mod top;
+mod upstream;

@@ -4,9 +4,9 @@ use crate::Violation;
 use crate::source::{Source, is_word};
 
 /// A folder imports only from folders before it.
-const ORDER: [&str; 14] = [
-    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "shard", "web",
-    "control", "server", "cli", "main",
+const ORDER: [&str; 15] = [
+    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "record", "shard",
+    "web", "control", "server", "cli", "main",
 ];
 
 /// Folders without socket, clock, thread and random source.

@@ -55,7 +55,12 @@ pub enum DialError {
 impl DialError {
     /// Whether dialling again would change nothing.
     pub fn is_final(&self) -> bool {
-        matches!(self, DialError::Refused(_) | DialError::NoUpgrade(_))
+        match self {
+            DialError::Refused(_) | DialError::NoUpgrade(_) => true,
+            // What TLS itself finds wrong; all else is of the network.
+            DialError::Tls { why, .. } => why.kind() == ErrorKind::InvalidData,
+            _ => false,
+        }
     }
 
     pub fn hint(&self) -> Option<RetryHint> {

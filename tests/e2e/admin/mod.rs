@@ -42,7 +42,7 @@ fn get(server: &Server, path: &str) -> Answer {
 }
 
 /// The body of a good answer, as JSON.
-fn json(server: &Server, path: &str) -> Value {
+pub fn json(server: &Server, path: &str) -> Value {
     let answer = get(server, path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer.json()
