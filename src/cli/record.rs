@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// Ticks that wait while the disk is busy, at 64 bytes each: a second or two of a busy market.
 const INLET_TICKS: usize = 1 << 18;
 
+/// Of numbers that are given here; no file names it.
+const EPOCH: &str = "recording";
+
 /// As `serve` has it by default.
 const STALE_MS: u64 = 5_000;
 
@@ -106,7 +109,8 @@ fn record(args: &RecordArgs) -> Result<(), RecordError> {
     let began = Instant::now();
     let writer = Writer::new(folder, cuts, args.level, began);
     let inlet = Arc::new(Inlet::new(INLET_TICKS).map_err(RecordError::Descriptors)?);
-    let ingest = Ingest::spawn(sources, vec![Arc::clone(&inlet)], "", STALE_MS, Retry::default())?;
+    let ingest =
+        Ingest::spawn(sources, vec![Arc::clone(&inlet)], EPOCH, STALE_MS, Retry::default())?;
     let recorder = Recorder::new(inlet, ingest, writer);
     let deadline = args.seconds.map(|seconds| began + Duration::from_secs(seconds));
     let (recorded, result) = recorder.run(&stop, deadline);

@@ -47,16 +47,15 @@ pub struct Recorder {
     names: TickLines,
     writer: Writer,
     recorded: Recorded,
-    /// Whether the newest state of each feed is "down".
+    /// By line of feeds, whether its newest state is "down".
     is_down: Vec<bool>,
 }
 
 impl Recorder {
     /// `inlet` is the only one that `ingest` fills.
     pub fn new(inlet: Arc<Inlet>, ingest: IngestHandle, writer: Writer) -> Recorder {
-        let is_down = vec![false; ingest.counters().feeds.len()];
         let (names, recorded) = (TickLines::default(), Recorded::default());
-        Recorder { inlet, ingest, names, writer, recorded, is_down }
+        Recorder { inlet, ingest, names, writer, recorded, is_down: Vec::new() }
     }
 
     /// Records until every feed has ended, `deadline`, or `stop`, and then ends the feeds.
@@ -110,10 +109,11 @@ impl Recorder {
         }
     }
 
-    /// Nothing comes any more: a feed's "down" is its last tick, and it is not started again.
+    /// Nothing comes any more: a line's "down" is its last tick, and no feed is started again.
     fn has_ended(&self) -> bool {
-        let mut feeds = self.ingest.counters().feeds.iter().zip(&self.is_down);
-        feeds.all(|(feed, is_down)| *is_down && feed.condition() == FeedCondition::Ended)
+        let mut feeds = self.ingest.counters().feeds.iter();
+        let is_over = feeds.all(|feed| feed.condition() == FeedCondition::Ended);
+        is_over && !self.is_down.is_empty() && self.is_down.iter().all(|is_down| *is_down)
     }
 
     /// What the ingest thread had given when it ended.
@@ -137,8 +137,9 @@ impl Recorder {
             return self.writer.cut();
         }
         if let TickBody::FeedState { feed, state, .. } = tick.body() {
-            let is_down = self.is_down.get_mut(usize::from(feed.0));
-            is_down.into_iter().for_each(|is_down| *is_down = state == FeedState::Down);
+            let line = usize::from(feed.0);
+            self.is_down.resize(self.is_down.len().max(line + 1), false);
+            self.is_down[line] = state == FeedState::Down;
         }
         let Some(line) = self.names.take(tick, self.writer.lines()) else { return Ok(()) };
         if let TickBody::Lost { .. } = tick.body() {

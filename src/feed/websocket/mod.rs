@@ -20,7 +20,7 @@ pub use spec::WebsocketSpec;
 pub use tls::TlsError;
 
 use super::log_limit::LogLimit;
-use super::source::{Next, Source};
+use super::source::{Next, Sink, Source};
 use super::spec::FeedOpenError;
 use crate::market::Record;
 use caller::{Arrival, Call, CallCounters};
@@ -69,7 +69,7 @@ impl Websocket {
     }
 
     /// Gives the next line's record. False: no line is left.
-    fn give(&mut self, now_ns: i64, sink: &mut dyn FnMut(Record<'_>)) -> bool {
+    fn give(&mut self, now_ns: i64, sink: &mut Sink<'_>) -> bool {
         let rest = &self.lines[self.used..];
         if rest.is_empty() {
             return false;
@@ -77,7 +77,10 @@ impl Websocket {
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         self.used = (self.used + end + 1).min(self.lines.len());
         match Record::parse(&rest[..end]) {
-            Ok(record) => sink(record),
+            Ok(record) => {
+                // Who takes them counts what it refuses.
+                let _ = sink(record);
+            }
             Err(reason) => {
                 self.bad_count += 1;
                 if let Some(suppressed) = self.warnings.admit(now_ns) {
@@ -123,7 +126,7 @@ impl Websocket {
 }
 
 impl Source for Websocket {
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next {
         if let Some(epoch) = self.next_epoch.take() {
             self.epoch = Some(epoch);
             return Next::More;

@@ -38,9 +38,12 @@ fn polled(feed: &mut Websocket, count: usize) -> Vec<String> {
     let mut epoch = None;
     while got.len() < count {
         let mut given = Vec::new();
-        let next = feed.poll(0, 3, &mut |record| match record.body {
-            RecordBody::Trade { id, .. } => given.push(format!("trade {}", id.unwrap_or(0))),
-            _ => given.push("other".to_string()),
+        let next = feed.poll(0, 3, &mut |record| {
+            given.push(match record.body {
+                RecordBody::Trade { id, .. } => format!("trade {}", id.unwrap_or(0)),
+                _ => "other".to_string(),
+            });
+            Ok(())
         });
         if feed.epoch().map(str::to_string) != epoch {
             assert!(given.is_empty(), "an epoch changes between polls");
