@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn files_end_by_size_and_no_line_is_cut() {
         let now = Instant::now();
-        let (path, mut writer) = writer("size", 3 << 20, Duration::from_secs(3_600), now);
+        let (path, mut writer) = writer("size", 1 << 20, Duration::from_secs(3_600), now);
         let mut random = fastrand::Rng::with_seed(1);
         let mut all = String::new();
         for _ in 0..60 {

@@ -23,6 +23,7 @@ mod idle;
 mod lagging;
 mod languages;
 mod proxies;
+mod recording;
 mod replay;
 mod resume;
 mod starting;

@@ -23,6 +23,9 @@ N sessions have subscribed; restamp gives event times of now.
 
 stdin: the same lines from standard input.
 
+websocket:URL[,symbols=A|B,channels=trades|quotes|bars,key=K,key_file=PATH,secret_file=PATH,\
+ca_file=PATH,stale_ms=10000]: another server's stream, of a Tapecast or in Alpaca's v2 dialect.
+
 With SIGHUP the rate of a synthetic feed changes (rate, or interval_ms and burst). Anything else \
 about feeds needs a restart.",
             changes: Changes::Live,
