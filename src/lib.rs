@@ -40,8 +40,10 @@
 //! [`market::Tick`] records (feed to shard, one bounded queue each), an accepted socket that a full
 //! shard hands to one with room, control messages (stop, new settings, questions: one bounded
 //! queue per shard each, and a bounded reply to who asked), names of symbols (feed to admin port,
-//! each once), and counters: plain atomics, written by one thread alone. No payload, no reference
-//! count and no lock is shared by two shards.
+//! each once), and counters: plain atomics, written by one thread alone. Before all that, between
+//! the thread that reads publishers' sockets and the ingest thread: what they send, in a short
+//! queue a connection, and what they are answered, in another. No payload, no reference count and
+//! no lock is shared by two shards.
 //!
 //! # Invariants
 //! 1. Only what is listed above crosses cores. A hub is not `Send` (`tests/invariants.rs`); a tick

@@ -1,5 +1,6 @@
 //! What is known of a feed from outside.
 
+use super::intake::IntakeCounters;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 /// What a feed has done so far; written by the ingest thread alone, read by anyone.
@@ -11,6 +12,10 @@ pub struct FeedCounters {
     pub bad_lines: AtomicU64,
     /// Records without a number: another feed's symbol, or one symbol too many.
     pub refused: AtomicU64,
+    /// Records of symbols that the feed's options leave out.
+    pub filtered: AtomicU64,
+    /// Of its publishers, where it has any.
+    pub intake: IntakeCounters,
     /// Records whose number had come before, from another line of the same sequence or twice.
     pub duplicates: AtomicU64,
     /// Trades in no bar, because they came after its close.

@@ -47,7 +47,7 @@ impl Upstream {
 /// One connection; ends with it.
 fn serve(stream: TcpStream, told: &Sender<Value>, items: &Receiver<String>) {
     let Ok(mut socket) = tungstenite::accept(stream) else { return };
-    let mut say =
+    let say =
         |socket: &mut WebSocket<TcpStream>, text: &str| socket.send(Message::text(text)).is_ok();
     say(&mut socket, r#"[{"T":"success","msg":"connected"}]"#);
     let mut is_authenticated = false;

@@ -20,6 +20,7 @@ mod feeds;
 mod harness;
 mod http;
 mod idle;
+mod ingest;
 mod lagging;
 mod languages;
 mod proxies;

@@ -41,7 +41,7 @@ impl FeedRun {
             false => self.number(record, now_ns, &mut shared.numbering),
         };
         match &taken {
-            Ok(()) => {
+            Ok(()) | Err(Refusal::Duplicate(_)) => {
                 self.last_ns = now_ns;
                 if self.state != FeedState::Ok {
                     self.enter(FeedState::Ok, now_ns, &mut shared.sequences);
@@ -83,7 +83,10 @@ impl FeedRun {
         match numbering.take_over(feed, record, now_ns, due_ns, &mut self.batch)? {
             Outcome::Numbered => self.records_count += 1,
             Outcome::Held => (self.records_count, self.found_hole) = (self.records_count + 1, true),
-            Outcome::Duplicate => self.duplicates_count += 1,
+            Outcome::Duplicate => {
+                self.duplicates_count += 1;
+                return Err(Refusal::Duplicate(record.symbol));
+            }
             Outcome::Passed => {}
         }
         Ok(())

@@ -10,18 +10,16 @@ mod caller;
 mod conversation;
 mod credentials;
 mod dial;
-mod spec;
 mod tls;
 
 pub use backoff::{Backoff, RetryHint};
-pub use credentials::CredentialsError;
+pub use credentials::{CredentialsError, CredentialsSource, KeySource};
 pub use dial::{Connection, DialError, Dialer};
-pub use spec::WebsocketSpec;
 pub use tls::TlsError;
 
 use super::log_limit::LogLimit;
 use super::source::{Next, Sink, Source};
-use super::spec::FeedOpenError;
+use super::spec::{FeedOpenError, WebsocketSpec};
 use crate::market::Record;
 use caller::{Arrival, Call, CallCounters};
 use crossbeam::channel::{Receiver, TryRecvError};

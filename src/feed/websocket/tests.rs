@@ -29,7 +29,7 @@ fn serve(scripts: Vec<fn(TcpStream)>) -> (String, JoinHandle<()>) {
 }
 
 fn open(text: &str) -> Websocket {
-    Websocket::new(&WebsocketSpec::parse(text).expect("a good spec")).expect("readable files")
+    Websocket::new(&WebsocketSpec::parse(text).expect("a good spec").0).expect("readable files")
 }
 
 /// What came, a word for each: trades by number and id, epochs as they begin.
@@ -207,7 +207,7 @@ fn tls_is_spoken_with_whom_the_file_trusts_alone() {
         server.read();
     });
     let text = |path: &PathBuf| format!("wss://localhost:{port},ca_file={}", path.display());
-    let call = Call::new(&WebsocketSpec::parse(&text(&wrong)).expect("a spec")).expect("files");
+    let call = Call::new(&WebsocketSpec::parse(&text(&wrong)).expect("a spec").0).expect("files");
     let error = call.dialer().dial().expect_err("another authority").to_string();
     assert!(error.contains("invalid peer certificate") && error.contains("authority"), "{error}");
     let mut feed = open(&text(&right));

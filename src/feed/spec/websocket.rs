@@ -1,7 +1,9 @@
 //! `websocket:URL,OPTION…`: what the text of such a feed means.
 
-use super::credentials::{CredentialsSource, KeySource};
-use crate::feed::SpecError;
+use super::common::COMMON_KEYS;
+use super::options::Options;
+use super::{CommonSpec, SpecError};
+use crate::feed::websocket::{CredentialsSource, KeySource};
 use crate::market::{Channel, ChannelSet, Symbol};
 use crate::wire::client::Endpoint;
 use std::path::PathBuf;
@@ -13,7 +15,8 @@ const STALE_MS_DEFAULT: u64 = 10_000;
 const STALE_MS_MIN: u64 = 200;
 const STALE_MS_MAX: u64 = 3_600_000;
 
-const KNOWN: &str = "key=, key_file=, secret_file=, symbols=, channels=, stale_ms= and ca_file=";
+const KEYS: &[&str] =
+    &["key=", "key_file=", "secret_file=", "symbols=", "channels=", "stale_ms=", "ca_file="];
 
 /// An upstream that speaks Alpaca's v2 dialect, as another Tapecast does.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,85 +37,45 @@ pub struct WebsocketSpec {
 }
 
 impl WebsocketSpec {
-    /// Commas up to the first known option belong to the URL.
-    pub fn parse(text: &str) -> Result<WebsocketSpec, SpecError> {
-        let parts: Vec<&str> = text.split(',').collect();
-        let url_parts = parts.iter().position(|part| is_known(part)).unwrap_or(parts.len());
-        let url = parts[..url_parts].join(",");
+    pub fn parse(text: &str) -> Result<(WebsocketSpec, CommonSpec), SpecError> {
+        if text.split(',').any(|part| part.starts_with("secret=")) {
+            // Not as an unknown key, which would be shown with its value.
+            return Err(bad("secret", "…", "secret_file=PATH: who lists processes reads flags"));
+        }
+        let (url, mut options) = Options::after_subject(FEED, [KEYS, COMMON_KEYS], text)?;
         if url.is_empty() {
             return Err(SpecError::NoUrl);
         }
-        let mut endpoint = Endpoint::parse(&url).map_err(SpecError::Endpoint)?;
+        let common = CommonSpec::take(&mut options)?;
+        let mut endpoint = Endpoint::parse(url).map_err(SpecError::Endpoint)?;
         if let Some(value) = endpoint.option("encoding").filter(|encoding| *encoding != "json") {
             return Err(bad("encoding", value, "a URL without it: a feed reads JSON"));
         }
         let in_url = endpoint.take_option("symbols").map(|list| list.replace(',', "|"));
         let channels_in_url = endpoint.take_option("channels").map(|list| list.replace(',', "|"));
-        let mut options = Options::default();
-        for part in &parts[url_parts..] {
-            options.take(part)?;
-        }
-        let symbols = options.symbols.or(in_url).unwrap_or_else(|| "*".to_string());
-        let channels = options.channels.or(channels_in_url);
-        Ok(WebsocketSpec {
+        let symbols = take_text(&mut options, "symbols")?.or(in_url);
+        let channels = take_text(&mut options, "channels")?.or(channels_in_url);
+        let [key, key_file, secret_file] =
+            ["key", "key_file", "secret_file"].map(|key| take_text(&mut options, key));
+        let stale_ms = options.take_whole("stale_ms", STALE_MS_MIN, STALE_MS_MAX)?;
+        let spec = WebsocketSpec {
             endpoint,
-            symbols: parse_symbols(&symbols)?,
+            symbols: parse_symbols(symbols.as_deref().unwrap_or("*"))?,
             channels: channels.map(|list| parse_channels(&list)).transpose()?,
-            credentials: credentials(options.key, options.key_file, options.secret_file)?,
-            stale_ms: options.stale_ms.unwrap_or(STALE_MS_DEFAULT),
-            ca_file: options.ca_file.map(PathBuf::from),
-        })
-    }
-}
-
-/// What stands behind the URL, each at most once.
-#[derive(Default)]
-struct Options {
-    key: Option<String>,
-    key_file: Option<String>,
-    secret_file: Option<String>,
-    symbols: Option<String>,
-    channels: Option<String>,
-    stale_ms: Option<u64>,
-    ca_file: Option<String>,
-}
-
-impl Options {
-    fn take(&mut self, option: &str) -> Result<(), SpecError> {
-        let (key, value) = option.split_once('=').unwrap_or((option, ""));
-        let place = match key {
-            "key" => &mut self.key,
-            "key_file" => &mut self.key_file,
-            "secret_file" => &mut self.secret_file,
-            "symbols" => &mut self.symbols,
-            "channels" => &mut self.channels,
-            "ca_file" => &mut self.ca_file,
-            "stale_ms" if self.stale_ms.is_none() => {
-                let number = value.parse().ok();
-                let fits = number.filter(|ms| (STALE_MS_MIN..=STALE_MS_MAX).contains(ms));
-                let cure = format!("a whole number from {STALE_MS_MIN} to {STALE_MS_MAX}");
-                self.stale_ms = Some(fits.ok_or_else(|| bad("stale_ms", value, &cure))?);
-                return Ok(());
-            }
-            "stale_ms" => return Err(SpecError::Twice { feed: FEED, text: key.into() }),
-            _ => {
-                // The value may be a secret that was meant for another place.
-                return Err(SpecError::UnknownKey { feed: FEED, key: key.into(), known: KNOWN });
-            }
+            credentials: credentials(key?, key_file?, secret_file?)?,
+            stale_ms: stale_ms.unwrap_or(STALE_MS_DEFAULT),
+            ca_file: take_text(&mut options, "ca_file")?.map(PathBuf::from),
         };
-        if value.is_empty() {
-            return Err(bad("an option", option, "a value behind the '=', or leave it out"));
-        }
-        if place.replace(value.to_string()).is_some() {
-            return Err(SpecError::Twice { feed: FEED, text: key.into() });
-        }
-        Ok(())
+        options.finish()?;
+        Ok((spec, common))
     }
 }
 
-fn is_known(part: &str) -> bool {
-    let keys = ["key", "key_file", "secret_file", "symbols", "channels", "stale_ms", "ca_file"];
-    part.split_once('=').is_some_and(|(key, _)| keys.contains(&key))
+fn take_text(options: &mut Options<'_>, key: &'static str) -> Result<Option<String>, SpecError> {
+    match options.take(key) {
+        Some("") => Err(bad(key, "", "a value behind the '=', or leave it out")),
+        value => Ok(value.map(str::to_string)),
+    }
 }
 
 fn bad(key: &'static str, value: &str, cure: &str) -> SpecError {
@@ -173,13 +136,14 @@ mod tests {
 
     #[test]
     fn texts_mean_what_they_say() {
-        let spec = WebsocketSpec::parse("ws://node:9001").expect("a spec");
+        let parse = |text: &str| WebsocketSpec::parse(text).expect("a spec").0;
+        let spec = parse("ws://node:9001");
         assert_eq!(spec.endpoint.to_string(), "ws://node:9001/v1/stream");
         assert_eq!((spec.symbols, spec.channels), (vec!["*".to_string()], None));
         assert_eq!((spec.stale_ms, spec.credentials), (10_000, None));
         let text = "wss://a/v2/iex?symbols=A,B&x=1,2,symbols=C|D|C,channels=trades|bars,key=K,\
                     secret_file=s,stale_ms=500,ca_file=ca.pem";
-        let spec = WebsocketSpec::parse(text).expect("a spec");
+        let spec = parse(text);
         assert_eq!(spec.endpoint.to_string(), "wss://a/v2/iex?x=1,2");
         assert_eq!(spec.symbols, ["C", "D"]);
         let channels = ChannelSet::of(Channel::Trades).with(ChannelSet::of(Channel::Bars));
@@ -187,7 +151,7 @@ mod tests {
         let key = KeySource::Text("K".to_string());
         let given = CredentialsSource::Given { key, secret_file: "s".into() };
         assert_eq!((spec.credentials, spec.ca_file), (Some(given), Some("ca.pem".into())));
-        let spec = WebsocketSpec::parse("ws://a?symbols=A,B&channels=quotes").expect("a spec");
+        let spec = parse("ws://a?symbols=A,B&channels=quotes");
         assert_eq!(spec.symbols, ["A", "B"]);
         assert_eq!(spec.channels, Some(ChannelSet::of(Channel::Quotes)));
     }
@@ -208,7 +172,8 @@ mod tests {
             ("ws://a,key=K,key_file=k,secret_file=s", vec!["not both"]),
             ("ws://a,stale_ms=1", vec!["stale_ms=1", "200"]),
             ("ws://a,stale_ms=500,stale_ms=500", vec!["stale_ms", "twice"]),
-            ("ws://a,key=K,secret=S", vec!["\"secret\"", "secret_file="]),
+            ("ws://a,secret=S3", vec!["secret=…", "secret_file="]),
+            ("ws://a,key=K,secret_file=s,sym=A", vec!["sym", "symbols="]),
             ("ws://a,key=", vec!["key=", "value"]),
         ] {
             let error = WebsocketSpec::parse(text).expect_err(text).to_string();
