@@ -4,6 +4,7 @@ use crate::feed::{
     FeedOpenError, FeedSpec, Ingest, IngestError, Inlet, Retry, SpecError, Subscribed,
 };
 use crate::market::Channel;
+use crate::panics;
 use crate::record::{
     Cuts, Folder, FolderError, Recorded, Recorder, RecordingError, Recovered, Writer,
 };
@@ -79,6 +80,7 @@ enum RecordError {
 
 /// 0: recorded; 1: failed, with what was written kept; 2: wrong use.
 pub fn run(args: &RecordArgs) -> ExitCode {
+    panics::install();
     match record(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

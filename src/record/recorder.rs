@@ -153,3 +153,62 @@ impl Recorder {
         self.writer.added()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::{Ingest, Retry};
+    use crate::market::{Feed, Head, Name, Symbol, SymbolId, Trade};
+    use crate::record::{Cuts, Folder};
+
+    fn trade(seq: u64) -> TickBody {
+        let (symbol, event_ns, ingest_ns) = (SymbolId(0), 5, 5);
+        let head = Head { symbol, seq, event_ns, ingest_ns, price_scale: 1, size_scale: 0 };
+        let (exchange, tape, conditions) = (0, 0, 0);
+        let trade = Trade { id: None, price: 15, size: 2, exchange, tape, conditions };
+        TickBody::Trade(head, trade)
+    }
+
+    /// Method: a queue that is filled before, with a new epoch and a loss in it; no feed runs.
+    #[test]
+    fn a_file_has_one_epoch_and_losses_are_lines_that_are_counted() {
+        let name = format!("tapecast-recorder-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        let (folder, _) = Folder::open(&path, "r").expect("a folder");
+        let cuts = Cuts { bytes: 1 << 30, time: Duration::from_secs(3_600) };
+        let writer = Writer::new(folder, cuts, 3, Instant::now());
+        let inlet = Arc::new(Inlet::new(64).expect("a descriptor"));
+        let (symbol, channel) = (SymbolId(0), Channel::Trades);
+        let (feed, name) = (Feed(0), Symbol::parse("A").expect("a symbol"));
+        for body in [
+            TickBody::Symbol { id: symbol, name, feed },
+            trade(1),
+            TickBody::Epoch { epoch: Name::new("e2").expect("short") },
+            TickBody::Lost { symbol, channel, from: 1, to: 4, ingest_ns: 5 },
+            trade(5),
+            TickBody::FeedState { feed, state: FeedState::Down, last_ns: 5 },
+        ] {
+            inlet.push(Tick::new(body)).expect("room");
+        }
+        let ingest = Ingest::spawn(vec![], vec![Arc::clone(&inlet)], "e1", 5_000, Retry::default());
+        let recorder = Recorder::new(inlet, ingest.expect("a thread"), writer);
+        let (recorded, result) = recorder.run(&AtomicBool::new(false), None);
+        result.expect("a disk");
+        assert_eq!((recorded.lines, recorded.new_epochs), ([2, 0, 0], 1));
+        assert_eq!((recorded.gaps, recorded.missing_trades), (1, 4));
+        let texts: Vec<String> = recorded.written.files.iter().map(|path| text_of(path)).collect();
+        let line = |seq| {
+            let time = "1970-01-01T00:00:00.000000005Z";
+            format!(r#"{{"T":"t","S":"A","p":1.5,"s":2,"sq":{seq},"t":"{time}"}}"#) + "\n"
+        };
+        let gap = "{\"T\":\"gap\",\"S\":\"A\",\"ch\":\"trades\",\"from\":1,\"to\":4}\n";
+        assert_eq!(texts, [line(1), gap.to_string() + &line(5)]);
+        std::fs::remove_dir_all(&path).expect("it is ours");
+    }
+
+    fn text_of(path: &std::path::Path) -> String {
+        let bytes = std::fs::read(path).expect("it is there");
+        String::from_utf8(zstd::decode_all(&bytes[..]).expect("frames")).expect("text")
+    }
+}

@@ -41,7 +41,11 @@ impl First {
                  \"ax\":\"N\",\"ap\":2,\"as\":1,\"t\":\"{time}\"}}\n"
             ));
         }
-        self.stdin.write_all(text.as_bytes()).expect("the server reads");
+        self.write(&text);
+    }
+
+    fn write(&mut self, lines: &str) {
+        self.stdin.write_all(lines.as_bytes()).expect("the server reads");
     }
 }
 
@@ -137,8 +141,14 @@ fn the_second_node_gives_what_the_first_gives() {
     first.server.stop();
 }
 
+const THIN_QUOTE: &str = "{\"T\":\"q\",\"S\":\"THIN\",\"bp\":1,\"bs\":1,\"ap\":2,\"as\":1,\
+    \"t\":\"2013-10-08T13:00:01Z\"}\n";
+const THIN_TRADE: &str =
+    "{\"T\":\"t\",\"S\":\"THIN\",\"p\":1.5,\"s\":1,\"t\":\"2013-10-08T13:00:02Z\"}\n";
+
 /// Method: the relay is cut; meanwhile the first node gets five trades of every one of 1,500
-/// symbols, more than one `since` may name, and of one that nobody had seen trade.
+/// symbols, more than one `since` may name; one of a symbol that had only been quoted; and one of
+/// a symbol that nobody had seen, whose loss is told when it trades again.
 #[test]
 fn a_cut_connection_is_resumed_without_loss() {
     let mut first = First::start();
@@ -149,6 +159,7 @@ fn a_cut_connection_is_resumed_without_loss() {
     let epoch = Client::connect(first.server.address, "/v1/stream").epoch;
     let mut client = client_in(&epoch, &node);
     subscribe(&mut client, &["*".to_string()], &["trades", "quotes"]);
+    first.write(THIN_QUOTE);
     // Snapshot or not, the second node has the first of all when it has this.
     first.feed(&names, 1, 2);
     let mut events =
@@ -157,6 +168,7 @@ fn a_cut_connection_is_resumed_without_loss() {
     for id in 3..=7 {
         first.feed(&names, 2, id);
     }
+    first.write(THIN_TRADE);
     first.feed(&symbols(&["NEW"]), 3, 1);
     let mut witness =
         Client::connect(first.server.address, "/v1/stream?symbols=NEW&channels=quotes");
@@ -179,7 +191,12 @@ fn a_cut_connection_is_resumed_without_loss() {
         assert!(got.windows(2).all(|pair| pair[1] == pair[0] + 1), "{name}: {got:?}");
         assert!(got[0] <= 2, "{name}: {got:?}");
     }
-    assert!(events.iter().any(|event| is(event, "t", "NEW")), "its first trade too");
+    assert_eq!(sequence(&events, "THIN"), [1]);
+    first.feed(&symbols(&["NEW"]), 5, 2);
+    let told = client.until("the second of it", |event| is(event, "t", "NEW") && event["i"] == 2);
+    events.extend(told);
+    let lost = json!({"T": "gap", "S": "NEW", "ch": "trades", "from": 1, "to": 1});
+    assert!(events.contains(&lost), "{:?}", of(&events, "gap"));
     assert!(reconnects(&node) >= 1);
     node.stop();
     first.server.stop();
