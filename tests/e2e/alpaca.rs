@@ -105,18 +105,22 @@ fn alpacas_items_are_numbered_here() {
     let mut client =
         Client::connect(node.address, "/v1/stream?symbols=AAPL&channels=trades,quotes,bars");
     let trade = |id: u32, second: &str| {
-        format!(
-            r#"{{"T":"t","i":{id},"S":"AAPL","x":"D","p":126.55,"s":1,"t":"2021-02-22T15:51:{second}Z","c":["@","I"],"z":"C"}}"#
-        )
+        let time = format!("2021-02-22T15:51:{second}Z");
+        json!({"T": "t", "i": id, "S": "AAPL", "x": "D", "p": 126.55, "s": 1, "t": time,
+            "c": ["@", "I"], "z": "C"})
     };
-    let items = format!(
-        r#"[{},{{"T":"q","S":"AAPL","bx":"U","bp":87.66,"bs":1,"ax":"Q","ap":87.68,"as":4,"t":"2021-02-22T15:51:45.335689322Z","c":["R"],"z":"C"}},
-        {{"T":"b","S":"AAPL","o":1,"h":1,"l":1,"c":1,"v":1,"n":1,"vw":1,"t":"2021-02-22T15:50:00Z"}},
-        {{"T":"s","S":"AAPL","sc":"H","t":"2021-02-22T15:51:00Z"}},
-        {{"T":"c","S":"AAPL","x":"M","oi":1,"op":1,"os":1,"oc":["@"],"t":"2021-02-22T15:51:00Z"}},{}]"#,
+    let (time, minute) = ("2021-02-22T15:51:45.335689322Z", "2021-02-22T15:50:00Z");
+    let items = json!([
         trade(96921, "44.208"),
-        trade(96922, "44.5")
-    );
+        {"T": "q", "S": "AAPL", "bx": "U", "bp": 87.66, "bs": 1, "ax": "Q", "ap": 87.68, "as": 4,
+            "t": time, "c": ["R"], "z": "C"},
+        {"T": "b", "S": "AAPL", "o": 1, "h": 1, "l": 1, "c": 1, "v": 1, "n": 1, "vw": 1,
+            "t": minute},
+        {"T": "s", "S": "AAPL", "sc": "H", "t": minute},
+        {"T": "c", "S": "AAPL", "x": "M", "oi": 1, "op": 1, "os": 1, "oc": ["@"], "t": minute},
+        trade(96922, "44.5"),
+    ]);
+    let items = serde_json::to_string_pretty(&items).expect("JSON");
     upstream.items.send(items).expect("it is subscribed");
     let events =
         client.until("the second trade", |event| is(event, "t", "AAPL") && event["sq"] == 2);
@@ -124,10 +128,7 @@ fn alpacas_items_are_numbered_here() {
     assert_eq!((&first["i"], &first["sq"]), (&json!(96921), &json!(1)));
     assert_eq!((&first["p"], &first["c"]), (&json!(126.55), &json!(["@", "I"])));
     let quote = events.iter().find(|event| is(event, "q", "AAPL")).expect("a quote");
-    assert_eq!(
-        (&quote["ap"], &quote["t"]),
-        (&json!(87.68), &json!("2021-02-22T15:51:45.335689322Z"))
-    );
+    assert_eq!((&quote["ap"], &quote["t"]), (&json!(87.68), &json!(time)));
     // Bars are made here where the numbers are; the upstream's own is passed over.
     assert!(!events.iter().any(|event| event["T"] == "b"), "{events:?}");
     let feeds = crate::admin::json(&node, "/api/status")["feeds"].clone();

@@ -132,11 +132,11 @@ impl Caller {
             }
             let Ending { why, hint, is_refusal } = ending;
             let wait = backoff.wait(hint);
-            let (url, wait_ms) = (self.dialer.endpoint(), wait.as_millis());
+            let (whom, wait_ms) = (self.dialer.endpoint().authority(), wait.as_millis());
             if is_refusal {
-                tracing::error!(feed = "websocket", "{url}: {why}; next try in {wait_ms} ms");
+                tracing::error!(feed = "websocket", "{whom}: {why}; next try in {wait_ms} ms");
             } else {
-                tracing::warn!(feed = "websocket", "{url}: {why}; next try in {wait_ms} ms");
+                tracing::warn!(feed = "websocket", "{whom}: {why}; next try in {wait_ms} ms");
             }
             self.rest(wait);
         }
@@ -174,7 +174,7 @@ impl Caller {
             self.counters.reconnects.fetch_add(1, Ordering::Relaxed);
         }
         self.opened_count += 1;
-        tracing::info!(feed = "websocket", "connected to {}", self.dialer.endpoint());
+        tracing::info!(feed = "websocket", "connected to {}", self.dialer.endpoint().authority());
         let mut exchange = Exchange {
             conversation: Conversation::new(&mut self.upstream, credentials),
             connection,

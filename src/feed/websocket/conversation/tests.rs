@@ -85,8 +85,8 @@ fn gaps_become_lines_with_both_ends() {
     let out = first
         .take(
             r#"[{"T":"t","S":"A","sq":7},{"T":"gap","S":"A","ch":"trades","to":9},
-                {"T":"gap","S":"A","ch":"trades","from":10,"to":12},{"T":"gap","S":"A","ch":"trades"},
-                {"T":"gap","S":"A","ch":"quotes","to":5}]"#,
+                {"T":"gap","S":"A","ch":"trades","from":10,"to":12},
+                {"T":"gap","S":"A","ch":"trades"},{"T":"gap","S":"A","ch":"quotes","to":5}]"#,
         )
         .expect("good");
     let expected = "{\"T\":\"t\",\"S\":\"A\",\"sq\":7}\n".to_string() + &gap(8, 9) + &gap(10, 12);
