@@ -26,6 +26,9 @@ pub struct Recorded {
     /// Gaps, and the trades that they tell of.
     pub gaps: u64,
     pub missing_trades: u64,
+    /// The same where they begin with number 1: what was before a stream was joined.
+    pub first_gaps: u64,
+    pub first_missing_trades: u64,
     /// How often sequence numbers began anew.
     pub new_epochs: u64,
     pub written: Summary,
@@ -142,13 +145,17 @@ impl Recorder {
             self.is_down[line] = state == FeedState::Down;
         }
         let Some(line) = self.names.take(tick, self.writer.lines()) else { return Ok(()) };
-        if let TickBody::Lost { .. } = tick.body() {
-            self.recorded.gaps += 1;
-            if line.channel == Channel::Trades {
-                self.recorded.missing_trades += line.to + 1 - line.from;
-            }
+        let recorded = &mut self.recorded;
+        if let TickBody::Lost { channel, from, to, .. } = tick.body() {
+            let missing = if channel == Channel::Trades { to + 1 - from } else { 0 };
+            let (gaps, trades) = match from {
+                1 => (&mut recorded.first_gaps, &mut recorded.first_missing_trades),
+                _ => (&mut recorded.gaps, &mut recorded.missing_trades),
+            };
+            *gaps += 1;
+            *trades += missing;
         } else {
-            self.recorded.lines[line.channel as usize] += 1;
+            recorded.lines[line.channel as usize] += 1;
         }
         self.writer.added()
     }
@@ -187,6 +194,7 @@ mod tests {
             TickBody::Epoch { epoch: Name::new("e2").expect("short") },
             TickBody::Lost { symbol, channel, from: 1, to: 4, ingest_ns: 5 },
             trade(5),
+            TickBody::Lost { symbol, channel, from: 6, to: 8, ingest_ns: 5 },
             TickBody::FeedState { feed, state: FeedState::Down, last_ns: 5 },
         ] {
             inlet.push(Tick::new(body)).expect("room");
@@ -196,14 +204,17 @@ mod tests {
         let (recorded, result) = recorder.run(&AtomicBool::new(false), None);
         result.expect("a disk");
         assert_eq!((recorded.lines, recorded.new_epochs), ([2, 0, 0], 1));
-        assert_eq!((recorded.gaps, recorded.missing_trades), (1, 4));
+        assert_eq!((recorded.gaps, recorded.missing_trades), (1, 3));
+        assert_eq!((recorded.first_gaps, recorded.first_missing_trades), (1, 4));
         let texts: Vec<String> = recorded.written.files.iter().map(|path| text_of(path)).collect();
         let line = |seq| {
             let time = "1970-01-01T00:00:00.000000005Z";
             format!(r#"{{"T":"t","S":"A","p":1.5,"s":2,"sq":{seq},"t":"{time}"}}"#) + "\n"
         };
-        let gap = "{\"T\":\"gap\",\"S\":\"A\",\"ch\":\"trades\",\"from\":1,\"to\":4}\n";
-        assert_eq!(texts, [line(1), gap.to_string() + &line(5)]);
+        let gap = |from: u64, to: u64| {
+            format!(r#"{{"T":"gap","S":"A","ch":"trades","from":{from},"to":{to}}}"#) + "\n"
+        };
+        assert_eq!(texts, [line(1), gap(1, 4) + &line(5) + &gap(6, 8)]);
         std::fs::remove_dir_all(&path).expect("it is ours");
     }
 
