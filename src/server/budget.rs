@@ -168,6 +168,19 @@ mod tests {
     }
 
     #[test]
+    fn publishers_have_descriptors_of_their_own() {
+        let mut settings = Settings::default();
+        let without = Budget::new(&settings, 2, 20_000, 16 << 30);
+        let feeds = ["synthetic", "tcp:127.0.0.1:0,connections=10", "unix:/x,connections=1"];
+        settings.feeds = feeds.map(str::to_string).to_vec();
+        let with = Budget::new(&settings, 2, 20_000, 16 << 30);
+        let more = with.descriptors_reserved - without.descriptors_reserved;
+        assert_eq!((more, with.publisher_descriptors), (59, 59), "11 and twice 24");
+        assert!(with.reserve_in_words().contains("+ 59 publishers + "));
+        assert!(!without.reserve_in_words().contains("publishers"));
+    }
+
+    #[test]
     fn memory_and_the_setting_lower_the_sessions_and_descriptors_bound_the_setting() {
         let settings = Settings::default();
         let expected = (64 << 20) / (SESSION_BYTES + 2 * 64 * 1024 / SOCKET_BYTES_SHARE);

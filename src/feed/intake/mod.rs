@@ -74,7 +74,8 @@ impl IntakeCounters {
 
 /// What a feed with so many connections may hold in the process and in the kernel, in bytes.
 pub fn memory_bytes(connections: usize) -> usize {
-    connections * (connection::CONNECTION_BYTES + 2 * listening::RECEIVE_BUFFER_BYTES)
+    let kernel_bytes = 2 * (listening::RECEIVE_BUFFER_BYTES + listening::SEND_BUFFER_BYTES);
+    connections * (connection::CONNECTION_BYTES + kernel_bytes)
 }
 
 /// Descriptors of a feed that listens with so many connections: these, those that are being turned

@@ -76,6 +76,16 @@ fn a_socket_in_use_and_a_file_are_not_touched() {
     let error = serve(&path.feed(""));
     assert!(error.contains("somebody answers there"), "{error}");
     assert_eq!(publish(&path.0, &trade("A", 1)), "", "the first goes on");
+    let check = |flags: &[&str]| {
+        let free = ["check", "--listen", "127.0.0.1:0", "--admin", "off", "--feed"];
+        let mut command = Command::new(BINARY);
+        let output = command.args(free).arg(path.feed("")).args(flags).output();
+        String::from_utf8_lossy(&output.expect("the binary runs").stdout).into_owned()
+    };
+    assert!(check(&["--json"]).contains("somebody answers"), "it tries");
+    let skipped = check(&["--json", "--skip-addresses"]);
+    assert!(!skipped.contains("somebody answers"), "{skipped}");
+    assert_eq!(publish(&path.0, &trade("A", 2)), "", "it still goes on");
     first.stop();
     fs::write(&path.0, "a file").expect("room on disk");
     let error = serve(&path.feed(""));
