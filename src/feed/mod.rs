@@ -35,7 +35,7 @@ pub use bell::Bell;
 pub use feed_counters::{FeedCondition, FeedCounters};
 pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters, Tuning};
 pub use inlet::Inlet;
-pub use intake::{Closed, IntakeCounters, Reception, Report, descriptors, memory_bytes};
+pub use intake::{Closed, IntakeCounters, Reception, Report, descriptors};
 pub use log_limit::LogLimit;
 pub use numbering::{Numbering, Outcome, Refusal};
 pub use outlet::{Outlet, TickQueue};

@@ -13,13 +13,13 @@ pub use replay::ReplaySpec;
 pub use synthetic::{Pace, SyntheticSpec};
 pub use websocket::WebsocketSpec;
 
-use super::intake::{Intake, IntakeLimits, ListenError, Listening};
+use super::intake::{self as publishers, Intake, IntakeLimits, ListenError, Listening};
 use super::replay::Replay;
 use super::selected::Selected;
 use super::source::{Source, Subscribed};
 use super::stdin::Stdin;
 use super::synthetic::Synthetic;
-use super::websocket::{CredentialsError, TlsError, Websocket};
+use super::websocket::{CredentialsError, MEMORY_BYTES as UPSTREAM_BYTES, TlsError, Websocket};
 use crate::wire::client::EndpointError;
 use common::COMMON_KEYS;
 use options::Options;
@@ -138,6 +138,14 @@ impl FeedSpec {
             FeedKind::Tcp(spec) => Some(spec.limits.connections),
             FeedKind::Unix(spec) => Some(spec.limits.connections),
             _ => None,
+        }
+    }
+
+    /// What it may hold beside the tables that all feeds share, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.kind {
+            FeedKind::Websocket(_) => UPSTREAM_BYTES,
+            _ => self.publishers_max().map_or(0, publishers::memory_bytes),
         }
     }
 

@@ -5,6 +5,7 @@ use super::conversation::{Conversation, Ending, Outcome, Upstream};
 use super::credentials::CredentialsSource;
 use super::dial::{Connection, Dialer};
 use crate::feed::spec::{FeedOpenError, WebsocketSpec};
+use crate::limits::CLIENT_MESSAGE_BYTES_MAX;
 use crate::wire::client::Received;
 use crossbeam::channel::{self, Receiver, Sender};
 use std::io;
@@ -15,7 +16,11 @@ use std::time::{Duration, Instant};
 
 /// Messages between the thread and the ingest thread, of at most `CLIENT_MESSAGE_BYTES_MAX` each;
 /// a Tapecast's have 32 KiB. A full channel stops the reading, and so the upstream's sending.
-const ARRIVALS_MAX: usize = 64;
+const ARRIVALS_MAX: usize = 16;
+
+/// What the feed may hold: these, one that is being read, one that is being taken apart, and the
+/// one of which the ingest thread takes lines.
+pub const MEMORY_BYTES: usize = (ARRIVALS_MAX + 3) * CLIENT_MESSAGE_BYTES_MAX;
 
 /// A read sleeps no longer than this, nor than a quarter of what counts as silence.
 const READ_SLEEP_MAX: Duration = Duration::from_millis(100);

@@ -13,6 +13,7 @@ mod dial;
 mod tls;
 
 pub use backoff::{Backoff, RetryHint};
+pub use caller::MEMORY_BYTES;
 pub use credentials::{CredentialsError, CredentialsSource, KeySource};
 pub use dial::{Connection, DialError, Dialer};
 pub use tls::TlsError;
