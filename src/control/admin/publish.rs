@@ -12,7 +12,7 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// Answered when the ingest thread has judged the last line, so that what is counted as taken has
-/// its number. 400 where nothing of it was good.
+/// its number and is on its way to every shard. 400 where nothing of it was good.
 pub async fn publish(
     State(view): State<Arc<View>>,
     body: Result<Bytes, BytesRejection>,

@@ -95,6 +95,8 @@ pub struct Intake {
     accepting: Option<Accepting>,
     /// The one whose turn is next is in front.
     publishers: VecDeque<Publisher>,
+    /// Have given everything, and are told so in the next poll: until then it is on its way.
+    ended: Vec<Publisher>,
     lines: LineRules,
     counts: IntakeCounts,
     bad_lines_count: u64,
@@ -121,6 +123,7 @@ impl Intake {
             limits,
             accepting: None,
             publishers: VecDeque::new(),
+            ended: Vec::new(),
             lines: LineRules { takes_faults, takes_epochs, warnings },
             counts: IntakeCounts::default(),
             bad_lines_count: 0,
@@ -161,7 +164,7 @@ impl Intake {
             Progress::More => Turned::On,
             Progress::Idle { again_ns } => Turned::Idle(again_ns),
             Progress::Ended => {
-                self.publishers.pop_front();
+                self.ended.extend(self.publishers.pop_front());
                 return (used, Turned::On);
             }
             Progress::Epoch(epoch) => {
@@ -188,6 +191,7 @@ impl Source for Intake {
         if let Err(why) = self.begin() {
             return Next::Failed(why);
         }
+        self.ended.drain(..).for_each(Publisher::finish);
         self.publishers.extend(self.reception.newcomers(self.publishers.len()));
         let (mut left, mut idle, mut again_ns) = (budget, 0, None);
         while idle < self.publishers.len() {
@@ -205,7 +209,11 @@ impl Source for Intake {
                 }
             }
         }
-        again_ns.map_or(Next::Wake, Next::At)
+        match again_ns {
+            _ if !self.ended.is_empty() => Next::More,
+            Some(at_ns) => Next::At(at_ns),
+            None => Next::Wake,
+        }
     }
 
     fn is_live(&self) -> bool {

@@ -120,6 +120,11 @@ impl Publisher {
         (used, Progress::More)
     }
 
+    /// The last answer: what it gave has its numbers, and was offered to every shard.
+    pub fn finish(mut self) {
+        self.replies.end(self.counts);
+    }
+
     /// Moves bytes into `lines`; `Some` where none are there.
     fn fill(&mut self, now_ns: i64) -> Option<Progress> {
         if self.used < self.block.len() {
@@ -131,7 +136,6 @@ impl Publisher {
             return None;
         }
         if self.end != End::Open {
-            self.replies.end(self.counts);
             return Some(Progress::Ended);
         }
         match self.input.try_recv() {

@@ -85,6 +85,7 @@ fn an_epoch_ends_the_poll() {
     assert_eq!(poll(&mut intake, 100), (vec!["A".into(), "A".into()], Next::More));
     assert_eq!(intake.epoch(), Some("e-1"));
     assert_eq!(poll(&mut intake, 100).0, ["B", "B"]);
+    poll(&mut intake, 100);
     let counts = Counts { lines: 4, records: 4, ..Counts::default() };
     assert_eq!(report.try_recv().map(|report| report.counts), Ok(counts));
 }
@@ -99,6 +100,8 @@ fn what_became_of_each_line_is_counted() {
         "MANY" => Err(Refusal::TooManySymbols(Symbol::parse("MANY").expect("a symbol"))),
         _ => Ok(()),
     });
+    assert!(report.try_recv().is_err(), "nobody has them yet");
+    assert_eq!(poll(&mut intake, 100), (Vec::new(), Next::Wake));
     let Report { counts, errors } = report.try_recv().expect("it is judged");
     let expected = Counts { lines: 4, records: 1, bad: 1, refused: 1, duplicates: 1 };
     assert_eq!((counts, intake.bad_lines_count()), (expected, 1));
@@ -123,5 +126,6 @@ fn a_panic_costs_one_line() {
     assert_eq!(died.expect_err("it panics").message, "a fault was asked for by line 2");
     assert_eq!(intake.reopen(), Some(Ok(())));
     assert_eq!((given, poll(&mut intake, 100).0), (vec!["A".into()], vec!["B".into()]));
+    poll(&mut intake, 100);
     assert_eq!(report.expect("there was room").try_recv().map(|r| r.counts.records), Ok(2));
 }
