@@ -22,6 +22,8 @@ pub struct FeedCounters {
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.
     pub restarts: AtomicU64,
+    /// How often its source connected anew by itself.
+    pub reconnects: AtomicU64,
     /// Ingest time of the newest record, ns since the Unix epoch; 0 before the first.
     pub(super) last_ns: AtomicI64,
     /// A [`FeedCondition`].
@@ -59,6 +61,11 @@ impl FeedCounters {
     /// Ingest time of the newest record, ns since the Unix epoch.
     pub fn last_ns(&self) -> Option<i64> {
         Some(self.last_ns.load(Ordering::Relaxed)).filter(|last_ns| *last_ns > 0)
+    }
+
+    /// New connections and new starts.
+    pub fn reconnects(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed) + self.reconnects.load(Ordering::Relaxed)
     }
 
     pub fn condition(&self) -> FeedCondition {

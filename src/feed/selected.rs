@@ -129,6 +129,10 @@ impl Source for Selected {
         self.source.set_pace(pace);
     }
 
+    fn reconnects_count(&self) -> u64 {
+        self.source.reconnects_count()
+    }
+
     fn bad_lines_count(&self) -> u64 {
         self.source.bad_lines_count()
     }

@@ -75,6 +75,11 @@ pub trait Source: Send {
     /// From now on its records come at this pace, where it makes them itself.
     fn set_pace(&mut self, _pace: Pace) {}
 
+    /// How often it has connected anew by itself, so far.
+    fn reconnects_count(&self) -> u64 {
+        0
+    }
+
     /// Lines that were no records, so far.
     fn bad_lines_count(&self) -> u64 {
         0

@@ -5,18 +5,22 @@ mod intake;
 mod options;
 mod replay;
 mod synthetic;
+mod websocket;
 
 pub use common::CommonSpec;
 pub use intake::{TcpSpec, UnixSpec};
 pub use replay::ReplaySpec;
 pub use synthetic::{Pace, SyntheticSpec};
+pub use websocket::WebsocketSpec;
 
-use super::intake::{Intake, IntakeLimits, ListenError, Listening};
+use super::intake::{self as publishers, Intake, IntakeLimits, ListenError, Listening};
 use super::replay::Replay;
 use super::selected::Selected;
 use super::source::{Source, Subscribed};
 use super::stdin::Stdin;
 use super::synthetic::Synthetic;
+use super::websocket::{CredentialsError, MEMORY_BYTES as UPSTREAM_BYTES, TlsError, Websocket};
+use crate::wire::client::EndpointError;
 use common::COMMON_KEYS;
 use options::Options;
 use std::io;
@@ -41,6 +45,7 @@ pub struct FeedSpec {
 /// * `tcp:ADDRESS[,OPTION…]`: lines of many publishers, see [`TcpSpec`].
 /// * `unix:PATH[,OPTION…]`: the same at a Unix socket, see [`UnixSpec`].
 /// * `api[:OPTION…]`: lines in bodies that are posted to the admin port.
+/// * `websocket:URL[,OPTION…]`: another server's stream, see [`WebsocketSpec`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedKind {
     Synthetic(SyntheticSpec),
@@ -49,12 +54,16 @@ pub enum FeedKind {
     Tcp(TcpSpec),
     Unix(UnixSpec),
     Api,
+    Websocket(Box<WebsocketSpec>),
 }
 
 /// What is wrong with a feed's text. Whoever reads it knows where it was given, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    #[error("{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH or api")]
+    #[error(
+        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, api or \
+         websocket:URL"
+    )]
     UnknownFeed(String),
     #[error("{feed}: unknown key {key:?}; known are {known}")]
     UnknownKey { feed: &'static str, key: String, known: String },
@@ -68,6 +77,10 @@ pub enum SpecError {
     HalfPace,
     #[error("{0}: the path is missing; give {0}:PATH")]
     NoPath(&'static str),
+    #[error("websocket: the URL is missing; give websocket:ws://HOST:PORT/v1/stream")]
+    NoUrl,
+    #[error("websocket: {0}")]
+    Endpoint(EndpointError),
     #[error("tcp: {0:?} is no address; give tcp:127.0.0.1:9100 or tcp:[::1]:9100, then options")]
     NoAddress(String),
 }
@@ -81,6 +94,10 @@ pub enum FeedOpenError {
     NotAFile(PathBuf),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error("--feed websocket: {0}")]
+    Tls(#[from] TlsError),
+    #[error("--feed websocket: {0}")]
+    Credentials(#[from] CredentialsError),
 }
 
 impl FeedSpec {
@@ -93,6 +110,7 @@ impl FeedSpec {
             FeedKind::Tcp(_) => "tcp",
             FeedKind::Unix(_) => "unix",
             FeedKind::Api => "api",
+            FeedKind::Websocket(_) => "websocket",
         }
     }
 
@@ -123,6 +141,14 @@ impl FeedSpec {
         }
     }
 
+    /// What it may hold beside the tables that all feeds share, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.kind {
+            FeedKind::Websocket(_) => UPSTREAM_BYTES,
+            _ => self.publishers_max().map_or(0, publishers::memory_bytes),
+        }
+    }
+
     /// Whether others bring its lines.
     pub fn takes_publishers(&self) -> bool {
         matches!(self.kind, FeedKind::Tcp(_) | FeedKind::Unix(_) | FeedKind::Api)
@@ -150,6 +176,7 @@ impl FeedSpec {
                 self.intake(Some(Listening::unix(&spec.path, spec.mode)?), spec.limits)
             }
             FeedKind::Api => self.intake(None, intake::API_LIMITS),
+            FeedKind::Websocket(spec) => Box::new(Websocket::new(spec)?),
         };
         Ok(Selected::wrap(source, &self.common))
     }
@@ -168,6 +195,10 @@ impl FromStr for FeedSpec {
             "synthetic" => with(SyntheticSpec::parse(rest)?, FeedKind::Synthetic),
             "replay" => with(ReplaySpec::parse(rest)?, FeedKind::Replay),
             "tcp" => with(TcpSpec::parse(rest)?, FeedKind::Tcp),
+            "websocket" => {
+                let (spec, common) = WebsocketSpec::parse(rest)?;
+                (FeedKind::Websocket(Box::new(spec)), common)
+            }
             "unix" => with(UnixSpec::parse(rest)?, FeedKind::Unix),
             "api" => (FeedKind::Api, only_common("api", rest)?),
             "stdin" => (FeedKind::Stdin, only_common("stdin", rest)?),

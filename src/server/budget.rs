@@ -125,7 +125,7 @@ impl Budget {
 }
 
 /// Of each feed that listens, how many publishers it may have. What is no feed is not started.
-pub fn feeds_that_listen(settings: &Settings) -> impl Iterator<Item = usize> {
+fn feeds_that_listen(settings: &Settings) -> impl Iterator<Item = usize> {
     let specs = settings.feeds.iter().filter_map(|text| text.parse::<FeedSpec>().ok());
     specs.filter_map(|spec| spec.publishers_max())
 }

@@ -107,7 +107,7 @@ fn feeds(view: &View) -> Vec<Feed> {
             bytes: counters.intake.bytes.load(Ordering::Relaxed),
             lines: counters.intake.lines.load(Ordering::Relaxed),
         }),
-        reconnects: counters.restarts.load(Ordering::Relaxed),
+        reconnects: counters.reconnects(),
     });
     all.collect()
 }
