@@ -14,6 +14,7 @@ mod inlet;
 mod line_records;
 mod lines;
 mod log_limit;
+pub mod nats;
 mod numbering;
 mod outlet;
 mod replay;

@@ -13,11 +13,12 @@ const ORDER: [&str; 14] = [
 const PURE: [&str; 5] = ["limits", "market", "wire", "session", "hub"];
 
 /// Crates, and the only folders that may name them.
-const OWNED: [(&str, &[&str]); 14] = [
+const OWNED: [(&str, &[&str]); 15] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
     ("tokio", &["control", "feed"]),
+    ("async_nats", &["feed"]),
     ("axum", &["control"]),
     ("hyper", &["control"]),
     ("hyper_util", &["control"]),
