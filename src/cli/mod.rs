@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod check;
 pub mod config;
 pub mod load;
+pub mod publish;
 pub mod serve;
 pub mod subscribe;
 pub mod top;

@@ -26,7 +26,7 @@ mod synthetic;
 mod tickers;
 
 pub use bars::Bars;
-pub use bell::Bell;
+pub use bell::{Bell, BellListener};
 pub use feed_run::{FeedCondition, FeedCounters};
 pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters, Tuning};
 pub use inlet::Inlet;
@@ -35,4 +35,5 @@ pub use numbering::{Numbering, Refusal};
 pub use outlet::{Outlet, TickQueue};
 pub use retry::Retry;
 pub use source::{Next, Source, Subscribed};
+
 pub use spec::{FeedOpenError, FeedSpec, Pace, SpecError};

@@ -4,9 +4,9 @@ use crate::Violation;
 use crate::source::{Source, is_word};
 
 /// A folder imports only from folders before it.
-const ORDER: [&str; 14] = [
-    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "shard", "web",
-    "control", "server", "cli", "main",
+const ORDER: [&str; 15] = [
+    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "publish", "shard",
+    "web", "control", "server", "cli", "main",
 ];
 
 /// Folders without socket, clock, thread and random source.
@@ -17,8 +17,8 @@ const OWNED: [(&str, &[&str]); 15] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
-    ("tokio", &["control", "feed"]),
-    ("async_nats", &["feed"]),
+    ("tokio", &["control", "feed", "publish"]),
+    ("async_nats", &["feed", "publish"]),
     ("axum", &["control"]),
     ("hyper", &["control"]),
     ("hyper_util", &["control"]),

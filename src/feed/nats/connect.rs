@@ -21,6 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest wait between two attempts; a server that is back is found within it.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 
+/// Longer than any process waits.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
+
 /// Messages that a subscription keeps before it drops some and says so: a burst of a fifth of a
 /// second at 40,000 a second. An ordinary one is 300 bytes; 64 KiB is the most.
 const SUBSCRIPTION_MESSAGES_MAX: usize = 8_192;
@@ -152,19 +155,55 @@ pub async fn connect(
     name: &str,
     link: &Arc<Link>,
 ) -> Result<Client, NatsError> {
+    let options = options(servers, settings, name, link)?;
+    connect_with(options.reconnect_delay_callback(reconnect_delay), servers, link).await
+}
+
+/// Connects once, and never again: what was handed to the client and not sent when the connection
+/// is lost will not be sent. `link` says that it is lost; its runtime is to end then.
+pub async fn connect_once(
+    servers: &Servers,
+    settings: &NatsSettings,
+    name: &str,
+    link: &Arc<Link>,
+) -> Result<Client, NatsError> {
+    let was_up = Arc::new(AtomicBool::new(false));
+    let waits = Arc::clone(&was_up);
+    let options = options(servers, settings, name, link)?;
+    let options = options.reconnect_delay_callback(move |_| match waits.load(Ordering::Acquire) {
+        true => NEVER,
+        false => Duration::ZERO,
+    });
+    let client = connect_with(options, servers, link).await?;
+    was_up.store(true, Ordering::Release);
+    Ok(client)
+}
+
+fn options(
+    servers: &Servers,
+    settings: &NatsSettings,
+    name: &str,
+    link: &Arc<Link>,
+) -> Result<ConnectOptions, NatsError> {
     let noted = Arc::clone(link);
     let options = ConnectOptions::new()
         .name(name)
         .ping_interval(PING_EVERY)
         .connection_timeout(CONNECT_TIMEOUT)
         .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
-        .reconnect_delay_callback(reconnect_delay)
         .event_callback(move |event| {
             noted.note(&event);
             std::future::ready(())
         });
     let options = with_tls(options, settings)?;
-    let options = with_login(options, servers, settings)?;
+    with_login(options, servers, settings)
+}
+
+async fn connect_with(
+    options: ConnectOptions,
+    servers: &Servers,
+    link: &Link,
+) -> Result<Client, NatsError> {
     let connected = options.connect(servers.addresses.clone()).await;
     let client = connected.map_err(|error| {
         let (servers, why) = (servers.to_string(), error.to_string());

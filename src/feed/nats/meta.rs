@@ -19,6 +19,9 @@ pub struct Meta {
     /// stored; `None` without JetStream.
     pub stream_seq: Option<u64>,
     pub every_ms: u64,
+    /// It stops in order, and says so last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 /// How a publisher's feed is doing.
@@ -62,6 +65,7 @@ mod tests {
             state: PublisherState::Stale,
             stream_seq: None,
             every_ms: META_EVERY_MS,
+            leaving: false,
         };
         let text = concat!(
             r#"{"T":"publisher","epoch":"e1","term":4,"instance":"host-7","#,

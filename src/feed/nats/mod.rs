@@ -10,7 +10,7 @@ mod headers;
 mod meta;
 mod subject;
 
-pub use connect::{Link, NatsError, Servers, connect};
+pub use connect::{Link, NatsError, Servers, connect, connect_once};
 pub use headers::{EPOCH_BYTES_MAX, Marks, is_epoch};
 pub use meta::{META_EVERY_MS, Meta, PublisherState};
-pub use subject::{PREFIX, Prefix, SubjectKind};
+pub use subject::{PREFIX, Prefix, SubjectKind, unescape};
