@@ -186,6 +186,13 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 /// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
 pub const FEEDS_MAX: usize = 16;
 
+/// Trades that wait behind a hole in the numbers of a source, for the other line or for history:
+/// what a busy feed gives in a second, 6 MiB.
+pub const HELD_TICKS_MAX: usize = 65_536;
+
+/// The highest number that a source may give: clients in JavaScript count exactly up to it.
+pub const SEQ_MAX: u64 = 1 << 53;
+
 /// Most records a second, or in one burst, that a synthetic feed may be asked for: far above what
 /// one ingest thread can make, so that a typo is told from a load.
 pub const FEED_RATE_MAX: u32 = 10_000_000;

@@ -11,9 +11,7 @@ use crate::feed::{FeedOpenError, Ingest, IngestCounters, IngestError, IngestHand
 use crate::feed::{FeedSpec, Source, Subscribed};
 use crate::limits::INLET_TICKS;
 use crate::panics;
-use crate::publish::{
-    PublishCounters, PublishError, PublishFeed, PublishOptions, Publisher, PublisherHandle,
-};
+use crate::publish::{PublishCounters, PublishError, PublishOptions, Publisher, PublisherHandle};
 use service::Service;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -97,14 +95,12 @@ impl Running {
         let subscribed: Subscribed = Arc::new(|| u64::MAX);
         let open = |spec: &FeedSpec| spec.open(&subscribed);
         let sources: Vec<Box<dyn Source>> = specs.iter().map(open).collect::<Result<_, _>>()?;
-        let text = |text: Option<&str>| text.map(str::to_string);
-        let feed = |source: &Box<dyn Source>| PublishFeed {
-            line: text(source.line()),
-            epoch: text(source.epoch()),
-        };
-        options.feeds = sources.iter().map(feed).collect();
+        options.sequenced = sequenced(&sources);
+        let brings_epoch = sources.iter().any(|source| source.epoch().is_some());
         let inlet = Arc::new(Inlet::new(INLET_TICKS)?);
-        let ingest = Ingest::spawn(sources, vec![Arc::clone(&inlet)], stale_ms, retry)?;
+        let inlets = vec![Arc::clone(&inlet)];
+        let ingest = Ingest::spawn(sources, inlets, &epoch(), stale_ms, retry)?;
+        options.feed_epoch = brings_epoch.then(|| ingest.counters().epoch().as_str().to_string());
         let publisher = match Publisher::spawn(options, inlet) {
             Ok(publisher) => publisher,
             Err(error) => {
@@ -172,6 +168,19 @@ impl Running {
     fn log_counts(&self) {
         log_counts(self.ingest.counters(), self.publisher.counters());
     }
+}
+
+/// By feed, where lines of one sequence count as one in the place of the first: whether its records
+/// bring their numbers.
+fn sequenced(sources: &[Box<dyn Source>]) -> Vec<bool> {
+    let mut lines: Vec<Option<&str>> = Vec::new();
+    for source in sources {
+        let line = source.line();
+        if line.is_none() || !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.iter().map(Option::is_some).collect()
 }
 
 fn log_counts(ingest: &IngestCounters, published: &PublishCounters) {

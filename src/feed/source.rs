@@ -1,5 +1,6 @@
 //! What the ingest thread asks of a feed.
 
+use super::numbering::Refusal;
 use super::spec::Pace;
 use crate::market::Record;
 use std::sync::Arc;
@@ -24,13 +25,17 @@ pub enum Next {
     Failed(String),
 }
 
+/// Takes a record. The error says why it became nothing; a record that a line of the same sequence
+/// has given before is taken, and dropped.
+pub type Sink<'a> = dyn FnMut(Record<'_>) -> Result<(), Refusal> + 'a;
+
 /// Where records come from. Polled by the ingest thread alone, in turn with other sources, so a
 /// poll gives at most `budget` records and never blocks longer than a local file's read.
 pub trait Source: Send {
     /// Gives the records that are due at `now_ns` (ns since the Unix epoch; a clock that is set
     /// can go back) to `sink`. Not called again after `Ended`, and after `Failed` only
     /// where [`Source::reopen`] succeeded.
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next;
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next;
 
     /// A live source never waits for a shard; another is polled only when every shard took what
     /// it gave before.
@@ -40,6 +45,24 @@ pub trait Source: Send {
     /// cannot be done. The error says what keeps it, for now.
     fn reopen(&mut self) -> Option<Result<(), String>> {
         None
+    }
+
+    /// The name of its line: sources of one line give the same records with the same numbers, as
+    /// the redundant lines of an exchange do. `None`: it stands alone.
+    fn line(&self) -> Option<&str> {
+        None
+    }
+
+    /// The epoch in which the numbers of its records ([`Record::seq`]) count, where they are to be
+    /// taken over; `None`: numbers are given here. It changes only between polls.
+    fn epoch(&self) -> Option<&str> {
+        None
+    }
+
+    /// Trades were found missing in the last poll. True: the source asks its history for them, so
+    /// they may still come among its records.
+    fn recover(&mut self) -> bool {
+        false
     }
 
     /// Lets `{"T":"fault"}` among its lines panic: for staging and tests.

@@ -1,8 +1,7 @@
 //! Standard input as a feed: a thread reads, because only a thread of its own may block.
 
 use super::line_records::{LineRecords, Taken};
-use super::source::{Next, Source};
-use crate::market::Record;
+use super::source::{Next, Sink, Source};
 use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
 use std::io::{self, ErrorKind, Read};
 use std::thread::{self, Thread};
@@ -77,11 +76,11 @@ impl Stdin {
 }
 
 impl Source for Stdin {
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next {
         for _ in 0..budget {
             let at_end = matches!(self.state, State::AtEnd) && self.used == self.block.len();
             match self.text.next_record(at_end, now_ns) {
-                Some(Taken::Record(record)) => sink(record),
+                Some(Taken::Record(record)) => drop(sink(record)),
                 Some(Taken::Nothing) => {}
                 None => {
                     if let Some(next) = self.fill() {
@@ -165,7 +164,10 @@ mod tests {
         });
         let (mut given, start) = (0, Instant::now());
         loop {
-            match source.poll(0, 100, &mut |_| given += 1) {
+            match source.poll(0, 100, &mut |_| {
+                given += 1;
+                Ok(())
+            }) {
                 Next::More => {}
                 Next::Wake => thread::park_timeout(Duration::from_secs(10)),
                 Next::Ended => break,
@@ -187,7 +189,7 @@ mod tests {
         }
         let mut source = Stdin::new(Box::new(Broken));
         let failed = loop {
-            match source.poll(0, 1, &mut |_| {}) {
+            match source.poll(0, 1, &mut |_| Ok(())) {
                 Next::Failed(why) => break why,
                 _ => thread::park_timeout(Duration::from_millis(100)),
             }

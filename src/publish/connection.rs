@@ -46,9 +46,8 @@ impl Connection {
         let name = format!("tapecast publish {}", options.instance);
         let client = connect_once(&options.servers, &options.nats, &name, &link).await?;
         let inbox = client.new_inbox();
-        let subscribe = async |subject: String| {
-            client.subscribe(subject).await.map_err(|_| PublishError::Lost)
-        };
+        let subscribe =
+            async |subject: String| client.subscribe(subject).await.map_err(|_| PublishError::Lost);
         let acks = subscribe(format!("{inbox}.*")).await?;
         let metas = subscribe(options.prefix.meta()).await?;
         Ok(Connection { client, link, acks, inbox, metas, live: None, store: None })
@@ -97,7 +96,9 @@ impl Connection {
         let value = Bytes::from(instance.to_string());
         tokio::spawn(async move {
             let Some(bucket) = bucket else { return Answer::NoJetStream };
-            timeout(LEASE_PATIENCE, ask_bucket(&bucket, ask, value)).await.unwrap_or(Answer::Silence)
+            timeout(LEASE_PATIENCE, ask_bucket(&bucket, ask, value))
+                .await
+                .unwrap_or(Answer::Silence)
         })
     }
 

@@ -31,14 +31,6 @@ impl Held {
     pub fn take(&mut self) -> VecDeque<Tick> {
         std::mem::take(&mut self.ticks)
     }
-
-    pub fn len(&self) -> usize {
-        self.ticks.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.ticks.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -57,13 +49,12 @@ mod tests {
         held.hold(tick(0));
         held.hold(tick(HELD_NS));
         held.hold(tick(HELD_NS + 1));
-        assert_eq!(held.len(), 2);
+        assert_eq!(held.ticks.len(), 2);
         for _ in 0..TICKS_MAX {
             held.hold(tick(HELD_NS + 2));
         }
-        assert_eq!(held.len(), TICKS_MAX);
         let ticks = held.take();
-        assert_eq!(ticks[0].ingest_ns(), HELD_NS + 2);
-        assert!(held.is_empty());
+        assert_eq!((ticks.len(), ticks[0].ingest_ns()), (TICKS_MAX, HELD_NS + 2));
+        assert!(held.take().is_empty());
     }
 }

@@ -51,9 +51,9 @@ impl Publisher {
         match tick.body() {
             TickBody::Symbol { id, name, feed } => self.numbers.define(id, name, feed),
             TickBody::FeedState { feed, state, .. } => {
-                self.states.note(feed, state);
-                self.meta_is_due = true;
+                self.meta_is_due |= self.states.note(feed, state);
             }
+            TickBody::Epoch { epoch } => self.change_epoch(&Arc::from(epoch.as_str())),
             TickBody::Code { .. } | TickBody::Conditions { .. } => {}
             _ => return false,
         }
@@ -72,6 +72,7 @@ impl Publisher {
         tracing::info!("the feed begins epoch {epoch}");
         self.held.take();
         self.positions.clear();
+        self.numbers.keep_all();
         self.numbers.begin_term();
         self.unstored.begin();
         self.feed_epoch = Some(Arc::clone(epoch));

@@ -201,12 +201,6 @@ impl Lease {
         }
     }
 
-    /// Whether nobody else has taken it since it was ours, as far as is known: it may be renewed
-    /// though it may not publish now.
-    pub fn is_ours(&self) -> bool {
-        !matches!(self.state, State::Standby)
-    }
-
     /// Ours, or the highest that was heard.
     pub fn term(&self) -> u64 {
         match self.state {

@@ -29,5 +29,5 @@ mod takeover;
 mod unstored;
 
 pub use counters::{PublishCounters, Role};
-pub use options::{PublishError, PublishFeed, PublishOptions, StreamOptions};
+pub use options::{PublishError, PublishOptions, StreamOptions};
 pub use publisher::{Publisher, PublisherHandle};

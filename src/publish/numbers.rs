@@ -10,7 +10,7 @@ use crate::market::{Channel, Feed, Symbol, SymbolId, Tick, TickBody};
 /// By symbol and channel: what was published last, and how our numbers become the epoch's.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// By feed: whether its records bring their numbers.
+    /// By feed, where lines of one sequence are one: whether its records bring their numbers.
     sequenced: Vec<bool>,
     /// By their [`SymbolId`].
     symbols: Vec<Numbered>,
@@ -65,11 +65,10 @@ impl Numbers {
         self.sequenced.get(usize::from(feed.0)).copied().unwrap_or(false)
     }
 
-    /// A feed's records bring their numbers from now on: its source has an epoch.
-    pub fn set_sequenced(&mut self, feed: Feed) {
-        if let Some(sequenced) = self.sequenced.get_mut(usize::from(feed.0)) {
-            *sequenced = true;
-        }
+    /// The feeds bring an epoch: in it, all numbers stay as they are.
+    pub fn keep_all(&mut self) {
+        self.sequenced.fill(true);
+        self.symbols.iter_mut().for_each(|numbered| numbered.is_sequenced = true);
     }
 
     /// The term begins: what is published next continues where `positions` are.
@@ -116,11 +115,6 @@ impl Numbers {
         let Some(tick) = tick else { return Some(Numbering::Known) };
         let loss = skipped.filter(|_| channel == Channel::Trades).map(|last| skip(&tick, last));
         Some(Numbering::Next { loss, tick })
-    }
-
-    /// The last number that was given of a symbol and channel, 0 where none was.
-    pub fn last(&self, symbol: SymbolId, channel: Channel) -> u64 {
-        self.symbols.get(symbol.0 as usize).map_or(0, |n| n.channels[channel as usize].last)
     }
 
     pub fn brings_numbers(&self, symbol: SymbolId) -> bool {

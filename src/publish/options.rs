@@ -21,17 +21,10 @@ pub struct PublishOptions {
     pub epoch: Option<String>,
     /// Host and process, for the nodes and for other publishers.
     pub instance: String,
-    /// In the order of the feeds.
-    pub feeds: Vec<PublishFeed>,
-}
-
-/// What matters of a feed to who publishes it.
-#[derive(Debug, Clone, Default)]
-pub struct PublishFeed {
-    /// The sequence of which it is a line.
-    pub line: Option<String>,
-    /// Its records bring their numbers and this epoch.
-    pub epoch: Option<String>,
+    /// By feed, where lines of one sequence are one: whether its records bring their numbers.
+    pub sequenced: Vec<bool>,
+    /// The epoch that the feeds bring, where they bring one.
+    pub feed_epoch: Option<String>,
 }
 
 /// The stream that keeps what was published.

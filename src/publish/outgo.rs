@@ -7,7 +7,7 @@ use super::flight::{Flying, Outcome};
 use super::options::PublishError;
 use super::publisher::Publisher;
 use super::stream::kind;
-use crate::feed::nats::{Marks, META_EVERY_MS, Meta};
+use crate::feed::nats::{META_EVERY_MS, Marks, Meta};
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::{StatusCode, header};

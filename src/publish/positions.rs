@@ -61,12 +61,9 @@ impl Positions {
         self.known.get(&(symbol, channel)).copied()
     }
 
-    pub fn len(&self) -> usize {
+    /// Of so many symbols and channels.
+    pub fn count(&self) -> usize {
         self.known.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
     }
 }
 

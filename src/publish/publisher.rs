@@ -89,13 +89,15 @@ impl Publisher {
     }
 
     fn new(options: PublishOptions, inlet: Arc<Inlet>) -> Publisher {
-        let brings = |feed: &super::PublishFeed| feed.line.is_some() || feed.epoch.is_some();
-        let feed_epoch = options.feeds.iter().find_map(|feed| feed.epoch.as_deref());
+        let mut numbers = Numbers::new(options.sequenced.clone());
+        if options.feed_epoch.is_some() {
+            numbers.keep_all();
+        }
         let lease = if options.has_lease { Lease::standby() } else { Lease::alone() };
         Publisher {
             inlet,
             lines: TickLines::default(),
-            numbers: Numbers::new(options.feeds.iter().map(brings).collect()),
+            numbers,
             positions: Positions::default(),
             held: Held::default(),
             batches: Batches::default(),
@@ -108,8 +110,8 @@ impl Publisher {
             role: Role::Standby,
             takes_over: !options.has_lease,
             epoch: None,
-            feed_epoch: feed_epoch.map(Arc::from),
-            states: States::new(&options.feeds),
+            feed_epoch: options.feed_epoch.as_deref().map(Arc::from),
+            states: States::new(options.sequenced.len()),
             heard_ns: None,
             meta_at: None,
             meta_is_due: true,

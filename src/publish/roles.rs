@@ -96,7 +96,9 @@ impl Publisher {
                 }
             }
             Change::Lost => {
-                tracing::warn!("the lease is lost; nothing is published until it is known who leads");
+                tracing::warn!(
+                    "the lease is lost; nothing is published until it is known who leads"
+                );
                 self.takes_over = false;
                 if self.role == Role::Leader {
                     self.enter(Role::Paused);
@@ -150,7 +152,7 @@ impl Publisher {
         add(&self.counters.terms, 1);
         self.counters.term.store(term, Ordering::Relaxed);
         let epoch = self.epoch.as_deref().unwrap_or("");
-        let known = self.positions.len();
+        let known = self.positions.count();
         tracing::info!("publishes with term {term} in epoch {epoch}; {known} positions are known");
         self.meta_is_due = true;
         self.enter(Role::Leader);
@@ -187,7 +189,10 @@ impl Publisher {
     }
 
     /// Takes over what the stream says of those before.
-    pub(super) async fn read_stream(&mut self, connection: &Connection) -> Result<(), PublishError> {
+    pub(super) async fn read_stream(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<(), PublishError> {
         let Some(store) = &connection.store else { return Ok(()) };
         let found = stream::read(&store.stream, &self.options.prefix).await?;
         self.lease.saw_term(found.term);

@@ -225,7 +225,8 @@ impl Publisher {
             Role::Standby | Role::Paused => false,
         };
         if !takes {
-            let has_more = self.role == Role::Standby && self.inlet.len() >= super::intake::TICKS_MAX;
+            let has_more =
+                self.role == Role::Standby && self.inlet.len() >= super::intake::TICKS_MAX;
             return (!has_more, false);
         }
         self.inlet.bell().fall_asleep();

@@ -1,39 +1,28 @@
 //! How the feeds are doing, taken together.
 
-use super::options::PublishFeed;
 use crate::feed::nats::PublisherState;
 use crate::market::{Feed, FeedState};
 
-/// The state of each feed. Lines of one sequence stand in for each other, so the best of them
-/// counts; of different sequences the worst does.
+/// The state of each feed, where lines of one sequence are one. The worst counts: a node cannot
+/// tell its clients which of the publisher's feeds is away.
 #[derive(Debug)]
 pub struct States {
-    /// With the line to which the feed belongs.
-    feeds: Vec<(Option<String>, FeedState)>,
+    feeds: Vec<FeedState>,
 }
 
 impl States {
-    pub fn new(feeds: &[PublishFeed]) -> States {
-        let stale = |feed: &PublishFeed| (feed.line.clone(), FeedState::Stale);
-        States { feeds: feeds.iter().map(stale).collect() }
+    pub fn new(feeds: usize) -> States {
+        States { feeds: vec![FeedState::Stale; feeds] }
     }
 
-    pub fn note(&mut self, feed: Feed, state: FeedState) {
-        if let Some((_, known)) = self.feeds.get_mut(usize::from(feed.0)) {
-            *known = state;
-        }
+    /// True: it was another.
+    pub fn note(&mut self, feed: Feed, state: FeedState) -> bool {
+        let known = self.feeds.get_mut(usize::from(feed.0));
+        known.is_some_and(|known| std::mem::replace(known, state) != state)
     }
 
     pub fn together(&self) -> PublisherState {
-        let best_of_line = |(line, state): &(Option<String>, FeedState)| match line {
-            None => *state,
-            Some(_) => {
-                let same = self.feeds.iter().filter(|(other, _)| other == line);
-                same.map(|(_, state)| *state).min().unwrap_or(*state)
-            }
-        };
-        let worst = self.feeds.iter().map(best_of_line).max();
-        match worst.unwrap_or(FeedState::Stale) {
+        match self.feeds.iter().max().unwrap_or(&FeedState::Stale) {
             FeedState::Ok => PublisherState::Ok,
             FeedState::Stale => PublisherState::Stale,
             FeedState::Down => PublisherState::Down,
@@ -46,18 +35,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_stand_in_for_each_other_and_other_feeds_do_not() {
-        let feed = |line: &str| {
-            let line = Some(line).filter(|line| !line.is_empty()).map(String::from);
-            PublishFeed { line, epoch: None }
-        };
-        let mut states = States::new(&[feed("x"), feed("x"), feed("")]);
+    fn the_worst_of_the_feeds_counts() {
+        let mut states = States::new(2);
         assert_eq!(states.together(), PublisherState::Stale);
-        states.note(Feed(0), FeedState::Ok);
-        states.note(Feed(1), FeedState::Down);
-        states.note(Feed(2), FeedState::Ok);
+        assert!(states.note(Feed(0), FeedState::Ok) && !states.note(Feed(0), FeedState::Ok));
+        states.note(Feed(1), FeedState::Ok);
         assert_eq!(states.together(), PublisherState::Ok);
-        states.note(Feed(2), FeedState::Down);
+        states.note(Feed(1), FeedState::Down);
         assert_eq!(states.together(), PublisherState::Down);
+        assert!(!states.note(Feed(9), FeedState::Ok));
     }
 }

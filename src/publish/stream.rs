@@ -64,7 +64,10 @@ pub async fn set_up(
                 let differs = differs.join(", ");
                 return Err(PublishError::StreamDiffers { name, differs });
             }
-            context.update_stream(&wanted).await.map_err(|error| failed("update", &name, &error))?;
+            context
+                .update_stream(&wanted)
+                .await
+                .map_err(|error| failed("update", &name, &error))?;
             tracing::info!("stream {name} is changed: {}", differs.join(", "));
         }
         Err(error) if is_missing(error.kind()) => {
@@ -166,7 +169,8 @@ pub async fn read(stream: &Stream, prefix: &Prefix) -> Result<Found, PublishErro
     for kind in SubjectKind::ALL {
         read_kind(stream, prefix, kind, |message| found.take(prefix, message, &mut newest)).await?;
     }
-    let state = stream.get_info().await.map_err(|error| failed("read", &prefix.stream(), &error))?;
+    let state =
+        stream.get_info().await.map_err(|error| failed("read", &prefix.stream(), &error))?;
     found.stream_seq = state.state.last_sequence;
     Ok(found)
 }

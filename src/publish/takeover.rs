@@ -31,7 +31,9 @@ pub fn take_over(
         if is_quote && !brings && !newest.contains(&at) {
             continue;
         }
-        let Some(Numbering::Next { loss, tick }) = numbers.number(tick, positions) else { continue };
+        let Some(Numbering::Next { loss, tick }) = numbers.number(tick, positions) else {
+            continue;
+        };
         let is_trade = tick.channel() == Some(Channel::Trades);
         if brings || !is_trade || since_ns.is_none() {
             out.extend(loss);
@@ -56,8 +58,7 @@ pub fn take_over(
 fn newest_quotes(held: &VecDeque<Tick>) -> FxHashSet<usize> {
     let is_quote = |(_, tick): &(usize, &Tick)| tick.channel() == Some(Channel::Quotes);
     let quotes = held.iter().enumerate().filter(is_quote);
-    let newest: FxHashMap<SymbolId, usize> =
-        quotes.map(|(at, tick)| (tick.symbol(), at)).collect();
+    let newest: FxHashMap<SymbolId, usize> = quotes.map(|(at, tick)| (tick.symbol(), at)).collect();
     newest.into_values().collect()
 }
 

@@ -135,7 +135,8 @@ impl PublishArgs {
             batch: Duration::from_millis(own.batch_ms.into()),
             epoch: own.epoch.clone(),
             instance: instance(),
-            feeds: Vec::new(),
+            sequenced: Vec::new(),
+            feed_epoch: None,
         })
     }
 }

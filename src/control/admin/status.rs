@@ -13,7 +13,7 @@ impl Status {
         let shards = (0..view.shards.len()).map(|shard| Shard::of(view, shard));
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
-            epoch: view.epoch.clone(),
+            epoch: view.ingest.epoch().as_str().to_string(),
             uptime_s: tenths(view.began.elapsed().as_secs_f64()),
             stream: Stream { listen: view.stream.to_string(), path: "/v1/stream".into() },
             state: if view.state.is_draining() { "draining" } else { "serving" }.into(),

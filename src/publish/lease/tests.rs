@@ -35,10 +35,10 @@ fn one_that_was_stopped_publishes_nothing_before_it_asked() {
     let began = Instant::now();
     let mut lease = leader(began);
     let later = began + ms(5_000);
-    assert!(!lease.may_publish(later) && lease.is_ours());
+    assert!(!lease.may_publish(later) && lease.revision().is_some());
     assert_eq!(lease.due(later), Some(Ask::Renew(7)));
     assert_eq!(lease.answered(Answer::Refused, later + ms(1)), Change::Lost);
-    assert!(!lease.is_ours() && !lease.may_publish(later + ms(300)));
+    assert!(lease.revision().is_none() && !lease.may_publish(later + ms(300)));
     // It stands by, and waits until the new leader is silent.
     lease.heard(9, later + ms(50));
     assert_eq!(lease.due(later + ms(150)), None);

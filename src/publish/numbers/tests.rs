@@ -52,7 +52,6 @@ fn our_numbers_go_on_behind_those_that_were_heard() {
     assert_eq!(numbers.number(trade(40), &positions), next(None, trade(91)));
     assert_eq!(numbers.number(lost(41, 49), &positions), next(None, lost(92, 100)));
     assert_eq!(numbers.number(trade(50), &positions), next(None, trade(101)));
-    assert_eq!(numbers.last(SPY, Channel::Trades), 101);
     numbers.end_term(&mut positions);
     let position = positions.last(name(), Channel::Trades).expect("known");
     assert_eq!((position.sq, position.is_exact), (101, true));
