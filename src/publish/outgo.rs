@@ -108,6 +108,7 @@ impl Publisher {
     pub(super) fn take_ack(&mut self, ack: &async_nats::Message) {
         let number = ack.subject.rsplit('.').next().and_then(|token| token.parse().ok());
         let Some(number) = number else { return };
+        self.misses_stream |= ack.status == Some(StatusCode::NO_RESPONDERS);
         let (outcome, why, is_repeated) = read_ack(ack);
         let Some(flying) = self.flight.settle(number, outcome) else { return };
         let counters = &self.counters;
@@ -199,7 +200,7 @@ mod tests {
         assert_eq!((stored.0, stored.2), (Outcome::Stored(41), false));
         let known = read_ack(&ack(r#"{"stream":"TAPE","seq":41,"duplicate":true}"#, None));
         assert_eq!((known.0, known.2), (Outcome::Stored(41), true));
-        let error = r#"{"error":{"code":503,"err_code":10077,"description":"no space left"},"stream":"TAPE","seq":0}"#;
+        let error = r#"{"error":{"code":503,"err_code":10077,"description":"no space left"}}"#;
         let failed = read_ack(&ack(error, None));
         assert_eq!(failed.0, Outcome::Failed);
         assert!(failed.1.contains("no space left"), "{}", failed.1);

@@ -46,6 +46,8 @@ pub struct Publisher {
     /// Those that are to go out once more, before the outbox.
     pub(super) again: VecDeque<(u64, Flying)>,
     pub(super) unstored: Unstored,
+    /// Nobody took a message for the stream: it is to be made again.
+    pub(super) misses_stream: bool,
     pub(super) lease: Lease,
     pub(super) role: Role,
     /// It has the lease, and the one before may still be heard: nothing was taken over yet.
@@ -106,6 +108,7 @@ impl Publisher {
             flight: Flight::new(),
             again: VecDeque::new(),
             unstored: Unstored::default(),
+            misses_stream: false,
             lease,
             role: Role::Standby,
             takes_over: !options.has_lease,

@@ -30,6 +30,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// How often stream and bucket are looked for where they were missing.
 const SET_UP_EVERY: Duration = Duration::from_secs(5);
 
+/// For it to be there: less than the lease holds.
+const SET_UP_PATIENCE: Duration = Duration::from_millis(500);
+
 /// What ended a sleep.
 enum Woken {
     Meta(Message),
@@ -162,12 +165,18 @@ impl Publisher {
         now: Instant,
     ) -> Result<(), PublishError> {
         let is_due = now.duration_since(waits.set_up_at) >= SET_UP_EVERY;
-        if self.options.stream.is_none() || connection.store.is_some() || !is_due {
+        let is_missing = self.misses_stream || connection.store.is_none();
+        if self.options.stream.is_none() || !is_missing || !is_due {
             return Ok(());
         }
         waits.set_up_at = now;
-        match connection.set_up(&self.options).await {
-            Ok(()) => tracing::info!("JetStream is there again: messages are stored"),
+        // A server that hangs must not keep us from what goes on without it.
+        let set_up = tokio::time::timeout(SET_UP_PATIENCE, connection.set_up(&self.options)).await;
+        match set_up.unwrap_or(Err(PublishError::NoJetStream)) {
+            Ok(()) => {
+                self.misses_stream = false;
+                tracing::info!("JetStream is there again: messages are stored");
+            }
             Err(error) => self.warn(&format!("{error}; live goes on and nothing is stored")),
         }
         Ok(())

@@ -119,10 +119,12 @@ fn is_missing(kind: GetStreamErrorKind) -> bool {
 
 fn failed(what: &'static str, name: &str, error: &dyn std::error::Error) -> PublishError {
     let why = error.to_string();
-    if why.contains("no responders") || why.contains("jetstream unavailable") {
-        return PublishError::NoJetStream;
+    // The library's words for a question that nobody took; its kinds differ with each question.
+    let nobody = ["no responders", "jetstream unavailable", "resource does not exist"];
+    match nobody.iter().any(|words| why.contains(words)) {
+        true => PublishError::NoJetStream,
+        false => PublishError::JetStream { what, name: name.into(), why },
     }
-    PublishError::JetStream { what, name: name.into(), why }
 }
 
 /// What of the stream that is there is not as wanted, in words.

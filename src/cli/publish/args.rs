@@ -43,13 +43,15 @@ struct OwnArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_per_subject: Option<u32>,
     /// On how many servers of a cluster the stream is kept
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=5))]
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
     /// Change a stream that is there and is otherwise
     #[arg(long)]
     update_stream: bool,
     /// Gather lines of a symbol for so long
-    #[arg(long, value_name = "MS", default_value = "2", value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    #[arg(long, value_name = "MS", default_value = "2")]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=1_000))]
     batch_ms: u16,
     /// Whether several publishers of one subject agree who leads: on or off [default: on with
     /// --jetstream]
@@ -259,11 +261,11 @@ mod tests {
 
     #[test]
     fn settings_of_feeds_and_nats_are_flags_here_too() {
-        let args = parsed(&["--to", "nats://a", "--feed", "stdin", "--nats-user", "me"]);
+        let args = parsed(&["--to", "nats://a", "--feed", "stdin", "--nats-tls-ca", "ca.pem"]);
         let (config, errors) = args.expect("flags").settings.flags_alone().read();
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(config.settings.feeds, ["stdin"]);
-        assert_eq!(config.settings.nats.user, "me");
+        assert_eq!(config.settings.nats.tls_ca, "ca.pem");
         assert!(parsed(&["--to", "nats://a", "--listen", "127.0.0.1:1"]).is_err());
     }
 }
