@@ -186,6 +186,17 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 /// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
 pub const FEEDS_MAX: usize = 16;
 
+/// Connections of a feed that listens for publishers, where its text does not say, and the most
+/// that it may say: each may hold some 250 KiB.
+pub const PUBLISHERS: usize = 64;
+pub const PUBLISHERS_MAX: usize = 1024;
+
+/// Bodies of lines, posted to the admin port, that are being judged or wait for it.
+pub const BODIES_MAX: usize = ADMIN_CONNECTIONS_MAX;
+
+/// One such body, in bytes: for small things, since it is read whole before its first line counts.
+pub const POSTED_BYTES_MAX: usize = 1024 * 1024;
+
 /// Most records a second, or in one burst, that a synthetic feed may be asked for: far above what
 /// one ingest thread can make, so that a typo is told from a load.
 pub const FEED_RATE_MAX: u32 = 10_000_000;

@@ -1,6 +1,7 @@
 //! One feed on the ingest thread: polled, numbered, made into bars, and offered to the shards.
 
 use super::bars::Bars;
+use super::intake::IntakeCounters;
 use super::log_limit::LogLimit;
 use super::numbering::{Numbering, Refusal};
 use super::outlet::{Outlet, TickQueue};
@@ -26,6 +27,10 @@ pub struct FeedCounters {
     pub bad_lines: AtomicU64,
     /// Records without a number: another feed's symbol, or one symbol too many.
     pub refused: AtomicU64,
+    /// Records of symbols that the feed's options leave out.
+    pub filtered: AtomicU64,
+    /// Of its publishers, where it has any.
+    pub intake: IntakeCounters,
     /// Trades in no bar, because they came after its close.
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.
@@ -207,6 +212,10 @@ impl FeedRun {
         }
         let next = self.poll_source(&mut *source, now_ns, numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
+        self.counters.filtered.store(source.filtered_count(), Ordering::Relaxed);
+        if let Some(counts) = source.intake() {
+            self.counters.intake.set(counts);
+        }
         let rest = match next {
             Next::More => Rest::None,
             Next::Again => {
@@ -239,8 +248,9 @@ impl FeedRun {
     ) -> Next {
         let mut sink = |record: Record<'_>| {
             self.taking = true;
-            self.take(&record, now_ns, numbering);
+            let taken = self.take(&record, now_ns, numbering);
             self.taking = false;
+            taken
         };
         match panics::catch(|| source.poll(now_ns, POLL_RECORDS, &mut sink)) {
             Ok(next) => next,
@@ -268,7 +278,12 @@ impl FeedRun {
     }
 
     /// Numbers a record and adds its ticks to the batch.
-    fn take(&mut self, record: &Record<'_>, now_ns: i64, numbering: &mut Numbering) {
+    fn take(
+        &mut self,
+        record: &Record<'_>,
+        now_ns: i64,
+        numbering: &mut Numbering,
+    ) -> Result<(), Refusal> {
         match numbering.number(self.feed, record, now_ns, &mut self.batch) {
             Ok(symbol) => {
                 self.last_ns = now_ns;
@@ -280,8 +295,12 @@ impl FeedRun {
                 if let RecordBody::Trade { price, size, .. } = record.body {
                     self.bars.trade(symbol, record.event_ns, price, size);
                 }
+                Ok(())
             }
-            Err(refusal) => self.refuse(&refusal, now_ns),
+            Err(refusal) => {
+                self.refuse(&refusal, now_ns);
+                Err(refusal)
+            }
         }
     }
 

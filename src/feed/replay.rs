@@ -1,7 +1,7 @@
 //! A recording, read again: paced as it happened, faster, or as fast as the shards take it.
 
 use super::line_records::{LineRecords, Taken};
-use super::source::{Next, Source, Subscribed};
+use super::source::{Next, Sink, Source, Subscribed};
 use super::spec::{FeedOpenError, ReplaySpec};
 use crate::market::Record;
 use std::fs::{self, File};
@@ -86,7 +86,7 @@ impl Replay {
 }
 
 impl Source for Replay {
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next {
         if !self.begun && (self.subscribed)() < self.spec.wait {
             return Next::At(now_ns + WAIT_POLL_NS);
         }
@@ -109,7 +109,7 @@ impl Source for Replay {
                         record.event_ns = now_ns;
                     }
                     self.given_count += 1;
-                    sink(record);
+                    sink(record).ok();
                 }
                 Some(Taken::Nothing) => {}
                 None if self.at_end => return self.end_pass(),

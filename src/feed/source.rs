@@ -1,5 +1,7 @@
 //! What the ingest thread asks of a feed.
 
+use super::intake::{IntakeCounts, Reception};
+use super::numbering::Refusal;
 use super::spec::Pace;
 use crate::market::Record;
 use std::sync::Arc;
@@ -24,13 +26,17 @@ pub enum Next {
     Failed(String),
 }
 
+/// Takes a record. The error says why it became nothing; a record that a line of the same sequence
+/// has given before is taken, and dropped.
+pub type Sink<'a> = dyn FnMut(Record<'_>) -> Result<(), Refusal> + 'a;
+
 /// Where records come from. Polled by the ingest thread alone, in turn with other sources, so a
 /// poll gives at most `budget` records and never blocks longer than a local file's read.
 pub trait Source: Send {
     /// Gives the records that are due at `now_ns` (ns since the Unix epoch; a clock that is set
     /// can go back) to `sink`. Not called again after `Ended`, and after `Failed` only
     /// where [`Source::reopen`] succeeded.
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next;
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next;
 
     /// A live source never waits for a shard; another is polled only when every shard took what
     /// it gave before.
@@ -42,6 +48,24 @@ pub trait Source: Send {
         None
     }
 
+    /// The name of its line: sources of one line give the same records with the same numbers, as
+    /// the redundant lines of an exchange do. `None`: it stands alone.
+    fn line(&self) -> Option<&str> {
+        None
+    }
+
+    /// The epoch in which the numbers of its records ([`Record::seq`]) count, where they are to be
+    /// taken over; `None`: numbers are given here. It changes only between polls.
+    fn epoch(&self) -> Option<&str> {
+        None
+    }
+
+    /// Trades were found missing in the last poll. True: the source asks its history for them, so
+    /// they may still come among its records.
+    fn recover(&mut self) -> bool {
+        false
+    }
+
     /// Lets `{"T":"fault"}` among its lines panic: for staging and tests.
     fn enable_faults(&mut self) {}
 
@@ -50,6 +74,21 @@ pub trait Source: Send {
 
     /// Lines that were no records, so far.
     fn bad_lines_count(&self) -> u64 {
+        0
+    }
+
+    /// What its publishers have sent, where it has any.
+    fn intake(&self) -> Option<IntakeCounts> {
+        None
+    }
+
+    /// Where bodies of lines are given to it, if it takes any.
+    fn reception(&self) -> Option<Arc<Reception>> {
+        None
+    }
+
+    /// Records of symbols that the feed's options leave out, so far.
+    fn filtered_count(&self) -> u64 {
         0
     }
 }

@@ -1,7 +1,7 @@
 //! Standard input as a feed: a thread reads, because only a thread of its own may block.
 
 use super::line_records::{LineRecords, Taken};
-use super::source::{Next, Source};
+use super::source::{Next, Sink, Source};
 use crate::market::Record;
 use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
 use std::io::{self, ErrorKind, Read};
@@ -77,11 +77,11 @@ impl Stdin {
 }
 
 impl Source for Stdin {
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next {
         for _ in 0..budget {
             let at_end = matches!(self.state, State::AtEnd) && self.used == self.block.len();
             match self.text.next_record(at_end, now_ns) {
-                Some(Taken::Record(record)) => sink(record),
+                Some(Taken::Record(record)) => drop(sink(record)),
                 Some(Taken::Nothing) => {}
                 None => {
                     if let Some(next) = self.fill() {

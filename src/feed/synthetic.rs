@@ -1,6 +1,6 @@
 //! A made-up market: a seeded random walk for each symbol, live and without end.
 
-use super::source::{Next, Source};
+use super::source::{Next, Sink, Source};
 use super::spec::{Pace, SyntheticSpec};
 use super::tickers;
 use crate::market::{Decimal, Record, RecordBody, Symbol};
@@ -102,7 +102,7 @@ impl Synthetic {
         start_ns
     }
 
-    fn give(&mut self, event_ns: i64, sink: &mut dyn FnMut(Record<'_>)) {
+    fn give(&mut self, event_ns: i64, sink: &mut Sink<'_>) {
         let count = self.walks.len();
         let at = match self.spec.pace {
             Pace::Bursts { .. } => (self.given_count % count as u64) as usize,
@@ -123,20 +123,20 @@ impl Synthetic {
         });
     }
 
-    fn give_test(&mut self, event_ns: i64, sink: &mut dyn FnMut(Record<'_>)) {
+    fn give_test(&mut self, event_ns: i64, sink: &mut Sink<'_>) {
         let at = (self.tests_given_count % self.tests.len() as u64) as usize;
         self.tests_given_count += 1;
         let walk = &mut self.tests[at];
         walk.step(&mut self.random);
-        sink(walk.quote(event_ns, &mut self.random));
+        sink(walk.quote(event_ns, &mut self.random)).ok();
         if self.spec.trades_percent > 0 {
-            sink(walk.trade(event_ns, &mut self.random));
+            sink(walk.trade(event_ns, &mut self.random)).ok();
         }
     }
 }
 
 impl Source for Synthetic {
-    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+    fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next {
         let start_ns = self.settle(now_ns);
         for _ in 0..budget {
             let (due_ns, is_test) = self.due_ns(start_ns);
