@@ -2,6 +2,7 @@
 
 mod common;
 mod intake;
+mod nats;
 mod options;
 mod replay;
 mod synthetic;
@@ -12,11 +13,13 @@ pub use replay::ReplaySpec;
 pub use synthetic::{Pace, SyntheticSpec};
 
 use super::intake::{Intake, IntakeLimits, ListenError, Listening};
+use super::nats::{Following, NatsFeed};
 use super::replay::Replay;
 use super::selected::Selected;
 use super::source::{Source, Subscribed};
 use super::stdin::Stdin;
 use super::synthetic::Synthetic;
+use crate::config::Settings;
 use common::COMMON_KEYS;
 use options::Options;
 use std::io;
@@ -40,6 +43,7 @@ pub struct FeedSpec {
 /// * `stdin[:OPTION…]`: lines from standard input.
 /// * `tcp:ADDRESS[,OPTION…]`: lines of many publishers, see [`TcpSpec`].
 /// * `unix:PATH[,OPTION…]`: the same at a Unix socket, see [`UnixSpec`].
+/// * `nats:URL[,OPTION…]`: see [`Following`].
 /// * `api[:OPTION…]`: lines in bodies that are posted to the admin port.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedKind {
@@ -49,12 +53,15 @@ pub enum FeedKind {
     Tcp(TcpSpec),
     Unix(UnixSpec),
     Api,
+    Nats(Following),
 }
 
 /// What is wrong with a feed's text. Whoever reads it knows where it was given, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    #[error("{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH or api")]
+    #[error(
+        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, nats:URL or api"
+    )]
     UnknownFeed(String),
     #[error("{feed}: unknown key {key:?}; known are {known}")]
     UnknownKey { feed: &'static str, key: String, known: String },
@@ -68,6 +75,8 @@ pub enum SpecError {
     HalfPace,
     #[error("{0}: the path is missing; give {0}:PATH")]
     NoPath(&'static str),
+    #[error("nats: {0}")]
+    Nats(String),
     #[error("tcp: {0:?} is no address; give tcp:127.0.0.1:9100 or tcp:[::1]:9100, then options")]
     NoAddress(String),
 }
@@ -93,6 +102,7 @@ impl FeedSpec {
             FeedKind::Tcp(_) => "tcp",
             FeedKind::Unix(_) => "unix",
             FeedKind::Api => "api",
+            FeedKind::Nats(_) => "nats",
         }
     }
 
@@ -139,6 +149,15 @@ impl FeedSpec {
         same_kind && self.common == other.common
     }
 
+    /// The same with what the server's settings say besides.
+    pub fn with_settings(mut self, settings: &Settings) -> FeedSpec {
+        if let FeedKind::Nats(following) = &mut self.kind {
+            following.settings = settings.nats.clone();
+            following.trades_max = settings.hub.tape_ticks as u64;
+        }
+        self
+    }
+
     /// Opens what the feed reads, so that a missing file is an error before the server starts.
     pub fn open(&self, subscribed: &Subscribed) -> Result<Box<dyn Source>, FeedOpenError> {
         let source: Box<dyn Source> = match &self.kind {
@@ -149,6 +168,7 @@ impl FeedSpec {
             FeedKind::Unix(spec) => {
                 self.intake(Some(Listening::unix(&spec.path, spec.mode)?), spec.limits)
             }
+            FeedKind::Nats(following) => Box::new(NatsFeed::new(following.clone())),
             FeedKind::Api => self.intake(None, intake::API_LIMITS),
         };
         Ok(Selected::wrap(source, &self.common))
@@ -169,6 +189,7 @@ impl FromStr for FeedSpec {
             "synthetic" => with(SyntheticSpec::parse(rest)?, FeedKind::Synthetic),
             "replay" => with(ReplaySpec::parse(rest)?, FeedKind::Replay),
             "tcp" => with(TcpSpec::parse(rest)?, FeedKind::Tcp),
+            "nats" => with(nats::parse(rest)?, FeedKind::Nats),
             "unix" => with(UnixSpec::parse(rest)?, FeedKind::Unix),
             "api" => (FeedKind::Api, only_common("api", rest)?),
             "stdin" => (FeedKind::Stdin, only_common("stdin", rest)?),

@@ -52,7 +52,7 @@ pub struct Link {
     pub lame_duck: AtomicU64,
     /// Everything else that server or client complained about.
     pub errors: AtomicU64,
-    /// Rung after each change of the above.
+    /// Rung after each change of the above, for one who waits.
     pub changed: Notify,
 }
 
@@ -140,7 +140,7 @@ impl Link {
             }
             Event::Draining => {}
         }
-        self.changed.notify_waiters();
+        self.changed.notify_one();
     }
 }
 
