@@ -203,7 +203,7 @@ fn line(number: usize) -> Vec<u8> {
         ask_exchange: "Q".into(),
     };
     let mut line = Vec::new();
-    Record { symbol, event_ns: 1_700_000_000_123_456_789, body }.write(&mut line);
+    Record { symbol, event_ns: 1_700_000_000_123_456_789, seq: None, body }.write(&mut line);
     line
 }
 

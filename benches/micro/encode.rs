@@ -103,7 +103,7 @@ fn records(criterion: &mut Criterion) {
         ask: (price, size),
         ask_exchange: "Q".into(),
     };
-    Record { symbol, event_ns: 1_700_000_000_123_456_789, body }.write(&mut line);
+    Record { symbol, event_ns: 1_700_000_000_123_456_789, seq: None, body }.write(&mut line);
     criterion.bench_function("record/quote", |bencher| {
         bencher.iter(|| Record::parse(black_box(&line)).expect("it is a record").event_ns);
     });

@@ -189,8 +189,8 @@ mod tests {
     //! has no `NOTIFY_SOCKET`; that it arrives is tested under a real systemd, in `tests/systemd`.
 
     use super::*;
+    use crate::market::Name;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicU64;
 
     struct Rig {
         systemd: Systemd,
@@ -200,14 +200,8 @@ mod tests {
 
     impl Rig {
         fn new(watchdog: Option<Duration>) -> Rig {
-            let feeds = IngestCounters {
-                feeds: vec![Arc::default()],
-                shards: Vec::new(),
-                codes_dropped: AtomicU64::new(0),
-                symbols: AtomicU64::new(0),
-                names: crossbeam::queue::SegQueue::default(),
-                turns: AtomicU64::new(0),
-            };
+            let epoch = Name::new("e").expect("short");
+            let feeds = IngestCounters::new(vec![Arc::default()], 0, epoch);
             let systemd = Systemd::watched(&["synthetic:rate=1".to_string()], watchdog);
             Rig { systemd, feeds, began: Instant::now() }
         }

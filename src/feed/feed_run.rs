@@ -1,85 +1,25 @@
 //! One feed on the ingest thread: polled, numbered, made into bars, and offered to the shards.
 
+mod taking;
+
 use super::bars::Bars;
-use super::intake::IntakeCounters;
+use super::feed_counters::{FeedCondition, FeedCounters};
 use super::log_limit::LogLimit;
 use super::numbering::{Numbering, Refusal};
 use super::outlet::{Outlet, TickQueue};
 use super::retry::Retry;
+use super::sequences::{Member, Sequences};
 use super::source::{Next, Source};
 use super::spec::Pace;
-use crate::market::{Feed, FeedState, Record, RecordBody, Tick, TickBody};
+use crate::market::{FeedState, Record, Tick, TickBody};
 use crate::panics;
 use crossbeam::utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Records that one poll may give: a turn stays below a millisecond (a record costs about one
 /// microsecond to parse and number), so that no feed waits long for another.
 const POLL_RECORDS: usize = 256;
-
-/// What a feed has done so far; written by the ingest thread alone, read by anyone.
-#[derive(Debug, Default)]
-pub struct FeedCounters {
-    /// Records that became ticks.
-    pub records: AtomicU64,
-    /// Lines that were no records.
-    pub bad_lines: AtomicU64,
-    /// Records without a number: another feed's symbol, or one symbol too many.
-    pub refused: AtomicU64,
-    /// Records of symbols that the feed's options leave out.
-    pub filtered: AtomicU64,
-    /// Of its publishers, where it has any.
-    pub intake: IntakeCounters,
-    /// Trades in no bar, because they came after its close.
-    pub late_trades: AtomicU64,
-    /// How often it was started again after it had failed or panicked.
-    pub restarts: AtomicU64,
-    /// Ingest time of the newest record, ns since the Unix epoch; 0 before the first.
-    last_ns: AtomicI64,
-    /// A [`FeedCondition`].
-    condition: AtomicU8,
-}
-
-/// How a feed is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum FeedCondition {
-    /// Nothing has come for too long, or ever.
-    Stale,
-    Live,
-    /// It failed and is started again after a while.
-    Retrying,
-    /// It gave all that it had, or cannot be started again.
-    Ended,
-}
-
-impl FeedCondition {
-    pub const ALL: [FeedCondition; 4] =
-        [FeedCondition::Stale, FeedCondition::Live, FeedCondition::Retrying, FeedCondition::Ended];
-
-    pub fn word(self) -> &'static str {
-        match self {
-            FeedCondition::Stale => "stale",
-            FeedCondition::Live => "live",
-            FeedCondition::Retrying => "retrying",
-            FeedCondition::Ended => "ended",
-        }
-    }
-}
-
-impl FeedCounters {
-    /// Ingest time of the newest record, ns since the Unix epoch.
-    pub fn last_ns(&self) -> Option<i64> {
-        Some(self.last_ns.load(Ordering::Relaxed)).filter(|last_ns| *last_ns > 0)
-    }
-
-    pub fn condition(&self) -> FeedCondition {
-        let number = self.condition.load(Ordering::Relaxed);
-        let all = FeedCondition::ALL;
-        all.into_iter().find(|c| *c as u8 == number).unwrap_or(FeedCondition::Stale)
-    }
-}
 
 /// What a feed's turn came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,14 +36,23 @@ pub enum Rest {
 
 /// A feed and all that belongs to it alone.
 pub struct FeedRun {
-    feed: Feed,
+    member: Member,
     /// `None` once it has ended, or failed in a way that it cannot be opened again after.
     source: Option<Box<dyn Source>>,
     retry: Retry,
     /// A record is being numbered: what feeds share is being changed.
     taking: bool,
     is_live: bool,
+    /// Its source's, and whether that is its line's.
+    epoch: Option<String>,
+    is_current: bool,
+    /// Numbers are its source's.
+    takes_numbers: bool,
+    /// A trade was held in this poll: others are missing before it.
+    found_hole: bool,
     state: FeedState,
+    /// By its source, which heard it from who publishes.
+    told_state: Option<FeedState>,
     /// Ingest time of the newest record, and of the start before the first.
     last_ns: i64,
     stale_ns: i64,
@@ -116,23 +65,39 @@ pub struct FeedRun {
     warnings: LogLimit,
     records_count: u64,
     refused_count: u64,
+    duplicates_count: u64,
     counters: Arc<CachePadded<FeedCounters>>,
 }
 
 /// What the feeds of one ingest thread share.
 pub struct Shared<Q> {
     pub numbering: Numbering,
+    pub sequences: Sequences,
     pub outlets: Vec<(Outlet, Q)>,
 }
 
 impl FeedRun {
-    pub fn new(feed: Feed, source: Box<dyn Source>, stale_ns: i64, now_ns: i64) -> FeedRun {
+    pub fn new(
+        member: Member,
+        source: Box<dyn Source>,
+        sequences: &mut Sequences,
+        stale_ns: i64,
+        now_ns: i64,
+    ) -> FeedRun {
         // The state before the first tick is "stale", and says so with no time of a tick.
-        let (state, last_ns) = (FeedState::Stale, 0);
-        let begin = Tick::new(TickBody::FeedState { feed, state, last_ns });
+        let (feed, state, last_ns) = (member.feed, FeedState::Stale, 0);
+        let begin = sequences.set_state(member, state);
+        let begin = begin.map(|state| Tick::new(TickBody::FeedState { feed, state, last_ns }));
+        let counters = FeedCounters { nats: source.nats(), ..FeedCounters::default() };
         FeedRun {
-            feed,
-            is_live: source.is_live(),
+            member,
+            // Of two lines one would overtake the other where one waits.
+            is_live: source.is_live() || member.has_partner,
+            epoch: None,
+            is_current: true,
+            takes_numbers: source.line().is_some(),
+            found_hole: false,
+            told_state: None,
             source: Some(source),
             retry: Retry::default(),
             taking: false,
@@ -142,11 +107,12 @@ impl FeedRun {
             bars: Bars::default(),
             backlog: Vec::new(),
             sent: Vec::new(),
-            batch: vec![begin],
+            batch: begin.into_iter().collect(),
             warnings: LogLimit::default(),
             records_count: 0,
             refused_count: 0,
-            counters: Arc::default(),
+            duplicates_count: 0,
+            counters: Arc::new(CachePadded::new(counters)),
         }
     }
 
@@ -173,7 +139,7 @@ impl FeedRun {
     /// The state in force, for a shard that has lost it.
     pub fn state(&self) -> Tick {
         let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
-        let (feed, state) = (self.feed, self.state);
+        let (feed, state) = (self.member.feed, self.state);
         Tick::new(TickBody::FeedState { feed, state, last_ns })
     }
 
@@ -186,7 +152,7 @@ impl FeedRun {
         if !self.send(shared) {
             return Rest::Blocked;
         }
-        let rest = self.poll(now_ns, &mut shared.numbering);
+        let rest = self.poll(now_ns, shared);
         self.count();
         if !self.send(shared) {
             return Rest::Blocked;
@@ -194,7 +160,7 @@ impl FeedRun {
         rest
     }
 
-    fn poll(&mut self, now_ns: i64, numbering: &mut Numbering) -> Rest {
+    fn poll<Q>(&mut self, now_ns: i64, shared: &mut Shared<Q>) -> Rest {
         let Some(mut source) = self.source.take() else { return Rest::Wake };
         if let Some(due_ns) = self.retry.due_ns(now_ns) {
             if now_ns < due_ns {
@@ -205,12 +171,19 @@ impl FeedRun {
                 Some(Ok(())) => self.started_again(now_ns),
                 Some(Err(why)) => return self.die(source, &why, now_ns),
                 None => {
-                    tracing::error!(feed = self.feed.0, "feed stays down: it has no second start");
+                    let feed = self.member.number;
+                    tracing::error!(feed, "feed stays down: it has no second start");
                     return Rest::Wake;
                 }
             }
         }
-        let next = self.poll_source(&mut *source, now_ns, numbering);
+        // Nothing waits for a shard now, so what may wait can change.
+        self.is_live = source.is_live() || self.member.has_partner;
+        self.follow_epoch(&*source, shared);
+        self.follow_state(&*source, shared);
+        shared.numbering.expire(self.member.feed, now_ns, &mut self.batch);
+        let next = self.poll_source(&mut *source, now_ns, shared);
+        self.fill_holes(&mut *source, now_ns, &mut shared.numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
         self.counters.filtered.store(source.filtered_count(), Ordering::Relaxed);
         if let Some(counts) = source.intake() {
@@ -222,15 +195,15 @@ impl FeedRun {
                 self.bars.end(now_ns, &mut self.batch);
                 Rest::None
             }
-            Next::At(at_ns) => self.idle(Some(at_ns), now_ns),
-            Next::Wake => self.idle(None, now_ns),
+            Next::At(at_ns) => self.idle(Some(at_ns), now_ns, shared),
+            Next::Wake => self.idle(None, now_ns, shared),
             Next::Ended => {
-                tracing::info!(feed = self.feed.0, "feed ended");
-                self.end(now_ns);
+                tracing::info!(feed = self.member.number, "feed ended");
+                self.end(now_ns, shared);
                 return Rest::Wake;
             }
             Next::Failed(why) => {
-                self.end(now_ns);
+                self.end(now_ns, shared);
                 return self.die(source, &why, now_ns);
             }
         };
@@ -240,15 +213,15 @@ impl FeedRun {
 
     /// A source that panics is that feed's failure and not the thread's, but where the panic was in
     /// what feeds share: numbers that were half given would be lost without a gap.
-    fn poll_source(
+    fn poll_source<Q>(
         &mut self,
         source: &mut dyn Source,
         now_ns: i64,
-        numbering: &mut Numbering,
+        shared: &mut Shared<Q>,
     ) -> Next {
         let mut sink = |record: Record<'_>| {
             self.taking = true;
-            let taken = self.take(&record, now_ns, numbering);
+            let taken = self.take(&record, now_ns, shared);
             self.taking = false;
             taken
         };
@@ -256,7 +229,7 @@ impl FeedRun {
             Ok(next) => next,
             Err(caught) => {
                 let why = format!("its source panicked: {}", caught.message);
-                panics::report(&format!("feed {} ends", self.feed.0), None, caught);
+                panics::report(&format!("feed {} ends", self.member.number), None, caught);
                 assert!(!self.taking, "a panic while numbers were being given: {why}");
                 Next::Failed(why)
             }
@@ -266,85 +239,67 @@ impl FeedRun {
     fn die(&mut self, source: Box<dyn Source>, why: &str, now_ns: i64) -> Rest {
         let due_ns = self.retry.died(now_ns);
         let wait_ms = (due_ns - now_ns) / 1_000_000;
-        tracing::error!(feed = self.feed.0, "feed failed: {why}; started again in {wait_ms} ms");
+        let feed = self.member.number;
+        tracing::error!(feed, "feed failed: {why}; started again in {wait_ms} ms");
         self.source = Some(source);
         Rest::Until(due_ns)
     }
 
     fn started_again(&mut self, now_ns: i64) {
-        tracing::info!(feed = self.feed.0, "feed started again");
+        tracing::info!(feed = self.member.number, "feed started again");
         self.retry.started(now_ns);
         self.counters.restarts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Numbers a record and adds its ticks to the batch.
-    fn take(
-        &mut self,
-        record: &Record<'_>,
-        now_ns: i64,
-        numbering: &mut Numbering,
-    ) -> Result<(), Refusal> {
-        match numbering.number(self.feed, record, now_ns, &mut self.batch) {
-            Ok(symbol) => {
-                self.last_ns = now_ns;
-                self.records_count += 1;
-                if self.state != FeedState::Ok {
-                    self.enter(FeedState::Ok, now_ns);
-                }
-                self.bars.advance(record.event_ns, now_ns, &mut self.batch);
-                if let RecordBody::Trade { price, size, .. } = record.body {
-                    self.bars.trade(symbol, record.event_ns, price, size);
-                }
-                Ok(())
-            }
-            Err(refusal) => {
-                self.refuse(&refusal, now_ns);
-                Err(refusal)
-            }
-        }
     }
 
     fn refuse(&mut self, refusal: &Refusal, now_ns: i64) {
         self.refused_count += 1;
         if let Some(suppressed) = self.warnings.admit(now_ns) {
-            tracing::warn!(feed = self.feed.0, suppressed, "record refused: {refusal}");
+            let feed = self.member.number;
+            tracing::warn!(feed, suppressed, "record refused: {refusal}");
         }
     }
 
     /// Nothing is due: the clock goes on for bars and for the state.
-    fn idle(&mut self, at_ns: Option<i64>, now_ns: i64) -> Rest {
+    fn idle<Q>(&mut self, at_ns: Option<i64>, now_ns: i64, shared: &mut Shared<Q>) -> Rest {
         if now_ns < self.last_ns {
             // The clock was set back; the feed is not older than that.
             self.last_ns = now_ns;
         }
         let stale_at_ns = self.last_ns.saturating_add(self.stale_ns);
         if self.state == FeedState::Ok && now_ns >= stale_at_ns {
-            self.enter(FeedState::Stale, self.last_ns);
+            self.enter(FeedState::Stale, self.last_ns, &mut shared.sequences);
         }
         if self.is_live {
             self.bars.advance(now_ns, now_ns, &mut self.batch);
         }
         let close_ns = if self.is_live { self.bars.next_close_ns() } else { None };
         let stale_ns = (self.state == FeedState::Ok).then_some(stale_at_ns);
-        let earliest = [at_ns, close_ns, stale_ns].into_iter().flatten().min();
+        let hole_ns = shared.numbering.next_due_ns(self.member.feed);
+        let earliest = [at_ns, close_ns, stale_ns, hole_ns].into_iter().flatten().min();
         earliest.map_or(Rest::Wake, Rest::Until)
     }
 
-    fn end(&mut self, now_ns: i64) {
+    fn end<Q>(&mut self, now_ns: i64, shared: &mut Shared<Q>) {
         self.bars.end(now_ns, &mut self.batch);
+        if !self.member.has_partner {
+            shared.numbering.give_up(self.member.feed, now_ns, &mut self.batch);
+        }
         let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
-        self.enter(FeedState::Down, last_ns);
+        self.enter(FeedState::Down, last_ns, &mut shared.sequences);
     }
 
-    fn enter(&mut self, state: FeedState, last_ns: i64) {
+    fn enter(&mut self, state: FeedState, last_ns: i64, sequences: &mut Sequences) {
         self.state = state;
-        let feed = self.feed;
-        self.batch.push(Tick::new(TickBody::FeedState { feed, state, last_ns }));
+        if let Some(state) = sequences.set_state(self.member, state) {
+            let feed = self.member.feed;
+            self.batch.push(Tick::new(TickBody::FeedState { feed, state, last_ns }));
+        }
     }
 
     fn count(&self) {
         self.counters.records.store(self.records_count, Ordering::Relaxed);
         self.counters.refused.store(self.refused_count, Ordering::Relaxed);
+        self.counters.duplicates.store(self.duplicates_count, Ordering::Relaxed);
         self.counters.late_trades.store(self.bars.late_count(), Ordering::Relaxed);
         let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
         self.counters.last_ns.store(last_ns, Ordering::Relaxed);

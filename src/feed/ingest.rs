@@ -1,21 +1,23 @@
 //! The ingest thread: the one place where ticks are made.
 
-use super::feed_run::{FeedCounters, FeedRun, Rest, Shared};
+use super::feed_counters::FeedCounters;
+use super::feed_run::{FeedRun, Rest, Shared};
 use super::inlet::Inlet;
 use super::numbering::Numbering;
 use super::outlet::Outlet;
 use super::retry::Retry;
+use super::sequences::{Sequences, members};
 use super::source::Source;
 use super::spec::Pace;
 use crate::limits::FEEDS_MAX;
-use crate::market::{Feed, Symbol};
+use crate::market::{Name, Symbol, Tick, TickBody};
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use crossbeam::utils::CachePadded;
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,6 +38,8 @@ pub struct Ingest {
     shared: Shared<Arc<Inlet>>,
     counters: Arc<IngestCounters>,
     tunings: Arc<ArrayQueue<Tuning>>,
+    /// As the counters have it.
+    epoch: Name,
 }
 
 /// What may change while the feeds run.
@@ -58,6 +62,8 @@ pub struct IngestCounters {
     /// Codes and condition lists that a tick had to go without.
     pub codes_dropped: AtomicU64,
     pub symbols: AtomicU64,
+    /// The ingest thread holds the lock only to change it.
+    epoch: Mutex<Name>,
     /// Every symbol once, to be taken by one reader; bounded, since symbols are.
     pub names: SegQueue<Symbol>,
     /// Times that every feed was polled and every shard offered what came of it.
@@ -95,19 +101,20 @@ pub enum IngestError {
 }
 
 impl Ingest {
-    /// Starts the thread. `sources` are numbered in this order ([`Feed`]), `inlets` are the shards'
-    /// in theirs. A feed without a tick for `stale_ms` is told to be stale; one that died is
-    /// started again as `retry` says.
+    /// Starts the thread. `sources` are numbered in this order, `inlets` are the shards' in theirs.
+    /// Numbers that are given here count in `epoch`, of at most 32 bytes. A feed without a tick for
+    /// `stale_ms` is told to be stale; one that died is started again as `retry` says.
     pub fn spawn(
         sources: Vec<Box<dyn Source>>,
         inlets: Vec<Arc<Inlet>>,
+        epoch: &str,
         stale_ms: u64,
         retry: Retry,
     ) -> Result<IngestHandle, IngestError> {
         if sources.len() > FEEDS_MAX {
             return Err(IngestError::TooManyFeeds(sources.len()));
         }
-        let mut ingest = Ingest::new(sources, inlets, stale_ms, wall_ns());
+        let mut ingest = Ingest::new(sources, inlets, epoch, stale_ms, wall_ns());
         ingest.feeds.iter_mut().for_each(|feed| feed.set_retry(retry));
         let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
         let (stopped, tunings) = (Arc::clone(&stop), Arc::clone(&ingest.tunings));
@@ -125,24 +132,23 @@ impl Ingest {
     fn new(
         sources: Vec<Box<dyn Source>>,
         inlets: Vec<Arc<Inlet>>,
+        epoch: &str,
         stale_ms: u64,
         now_ns: i64,
     ) -> Ingest {
         let stale_ns = stale_ns(stale_ms);
-        let feed = |(number, source)| FeedRun::new(Feed(number as u8), source, stale_ns, now_ns);
-        let feeds: Vec<FeedRun> = sources.into_iter().enumerate().map(feed).collect();
-        let counters = IngestCounters {
-            feeds: feeds.iter().map(FeedRun::counters).collect(),
-            shards: inlets.iter().map(|_| CachePadded::default()).collect(),
-            codes_dropped: AtomicU64::new(0),
-            symbols: AtomicU64::new(0),
-            names: SegQueue::new(),
-            turns: AtomicU64::new(0),
-        };
+        let members = members(&sources);
+        let mut sequences = Sequences::new(epoch, &members);
+        let feed =
+            |(member, source)| FeedRun::new(member, source, &mut sequences, stale_ns, now_ns);
+        let feeds: Vec<FeedRun> = members.into_iter().zip(sources).map(feed).collect();
+        let counters = feeds.iter().map(FeedRun::counters).collect();
+        let counters = IngestCounters::new(counters, inlets.len(), sequences.current());
         let outlets = inlets.into_iter().map(|inlet| (Outlet::default(), inlet)).collect();
-        let shared = Shared { numbering: Numbering::default(), outlets };
+        let shared = Shared { numbering: Numbering::default(), sequences, outlets };
         let tunings = Arc::new(ArrayQueue::new(1));
-        Ingest { feeds, shared, counters: Arc::new(counters), tunings }
+        let epoch = shared.sequences.current();
+        Ingest { feeds, shared, counters: Arc::new(counters), tunings, epoch }
     }
 
     fn run(&mut self, stop: &AtomicBool) {
@@ -191,8 +197,12 @@ impl Ingest {
             counters.lost.store(outlet.lost_count(), Ordering::Relaxed);
             counters.waiting.store(outlet.waiting_count() as u64, Ordering::Relaxed);
         }
-        let numbering = &mut self.shared.numbering;
+        let Shared { numbering, sequences, .. } = &mut self.shared;
         let counters = &self.counters;
+        if sequences.current() != self.epoch {
+            self.epoch = sequences.current();
+            *counters.epoch.lock().unwrap_or_else(PoisonError::into_inner) = self.epoch;
+        }
         numbering.take_new_symbols().for_each(|symbol| counters.names.push(symbol));
         counters.codes_dropped.store(numbering.codes_dropped_count(), Ordering::Relaxed);
         counters.symbols.store(numbering.symbols_count() as u64, Ordering::Relaxed);
@@ -202,16 +212,42 @@ impl Ingest {
 
     /// A shard that lost its tables gets what they need: every definition, and the feeds' states.
     fn define_again(&mut self) {
-        let Shared { numbering, outlets } = &mut self.shared;
+        let Shared { numbering, sequences, outlets } = &mut self.shared;
         for (outlet, inlet) in outlets {
             if !inlet.take_wants_definitions() {
                 continue;
             }
             let states = self.feeds.iter().map(FeedRun::state);
-            for tick in numbering.definitions().into_iter().chain(states) {
+            // A shard that began in the first epoch learns which is in force.
+            let epoch = Tick::new(TickBody::Epoch { epoch: sequences.current() });
+            let definitions = numbering.definitions();
+            for tick in definitions.into_iter().chain([epoch]).chain(states) {
                 outlet.offer(tick, inlet);
             }
         }
+    }
+}
+
+impl IngestCounters {
+    pub fn new(
+        feeds: Vec<Arc<CachePadded<FeedCounters>>>,
+        shards: usize,
+        epoch: Name,
+    ) -> IngestCounters {
+        IngestCounters {
+            feeds,
+            shards: (0..shards).map(|_| CachePadded::default()).collect(),
+            codes_dropped: AtomicU64::new(0),
+            symbols: AtomicU64::new(0),
+            epoch: Mutex::new(epoch),
+            names: SegQueue::new(),
+            turns: AtomicU64::new(0),
+        }
+    }
+
+    /// The epoch that clients know.
+    pub fn epoch(&self) -> Name {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod bars;
 mod bell;
+mod feed_counters;
 mod feed_run;
 mod ingest;
 mod inlet;
@@ -21,21 +22,24 @@ mod outlet;
 mod replay;
 mod retry;
 mod selected;
+mod sequences;
 mod source;
 mod spec;
 mod stdin;
 mod synthetic;
+mod tick_lines;
 mod tickers;
 
 pub use bars::Bars;
 pub use bell::Bell;
-pub use feed_run::{FeedCondition, FeedCounters};
+pub use feed_counters::{FeedCondition, FeedCounters};
 pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters, Tuning};
 pub use inlet::Inlet;
 pub use intake::{Closed, IntakeCounters, Reception, Report, descriptors, memory_bytes};
 pub use log_limit::LogLimit;
-pub use numbering::{Numbering, Refusal};
+pub use numbering::{Numbering, Outcome, Refusal};
 pub use outlet::{Outlet, TickQueue};
 pub use retry::Retry;
-pub use source::{Next, Source, Subscribed};
+pub use source::{Next, Sink, Source, Subscribed};
 pub use spec::{FeedKind, FeedOpenError, FeedSpec, Pace, SpecError};
+pub use tick_lines::{LineOf, TickLines};

@@ -1,24 +1,61 @@
-//! Numbers: symbols, codes and sequence numbers are given here, once, for the whole server.
+//! Numbers: symbols, codes and sequence numbers are given here, once, for the whole server, or
+//! taken over from a source that has numbers of its own.
 
-use crate::limits::{CODES_MAX, CONDITION_LISTS_MAX, NAME_BYTES_MAX, SYMBOLS_MAX};
+mod holes;
+mod interner;
+mod scales;
+
+use crate::limits::{CODES_MAX, CONDITION_LISTS_MAX, SEQ_MAX, SYMBOLS_MAX};
 use crate::market::{
-    Decimal, Feed, Head, Name, Quote, Record, RecordBody, Symbol, SymbolId, Tick, TickBody, Trade,
+    BarPrices, BarTotals, Channel, Feed, Head, Quote, Record, RecordBody, Symbol, SymbolId, Tick,
+    TickBody, Trade,
 };
+use holes::{Holes, loss};
+use interner::Interner;
 use rustc_hash::FxHashMap;
+use scales::CommonScales;
 
 /// Why a record of correct form gets no number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("symbol {0} would be one more than {SYMBOLS_MAX}, the most; send fewer symbols")]
     TooManySymbols(Symbol),
-    #[error("symbol {symbol} belongs to feed {}; let one feed alone send it", owner.0)]
+    #[error(
+        "symbol {symbol} belongs to feed {}; let one feed alone send it, or feeds of one line",
+        owner.0
+    )]
     ForeignSymbol { symbol: Symbol, owner: Feed },
-    #[error("bid and ask of {0} have no common scale that fits 64 bits; send fewer digits")]
+    #[error("prices or sizes of {0} have no common scale that fits 64 bits; send fewer digits")]
     Scales(Symbol),
+    #[error("{0} has no member \"sq\", and this feed's numbers are its source's; send it")]
+    NoNumber(Symbol),
+    #[error("number {1} of {0} is above {SEQ_MAX}, the highest; begin a new epoch")]
+    NumberTooHigh(Symbol, u64),
+    #[error("{0} comes in an epoch that its line has left; let both lines begin anew")]
+    OtherEpoch(Symbol),
+    #[error("a bar or a gap of {0}: in this feed they are made here; send trades and quotes")]
+    MadeHere(Symbol),
+}
+
+/// What became of a record whose number is its source's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its ticks are there.
+    Numbered,
+    /// Its number had come before: dropped.
+    Duplicate,
+    /// A trade, and trades before it are missing: it comes after them.
+    Held,
+    /// It says nothing that is not told otherwise.
+    Passed,
 }
 
 /// Makes ticks of records: definitions before their first use, and sequence numbers that count
-/// from 1 for each symbol and channel (those of bars are given by [`Bars`](super::Bars)).
+/// from 1 for each symbol and channel.
+///
+/// Numbers of a source are taken over by [`Numbering::take_over`]. Of quotes and bars the newest
+/// counts. Trades keep their order: one that comes too early is held until what is missing before
+/// it has come, or is waited for no more and thereby lost.
 #[derive(Debug, Default)]
 pub struct Numbering {
     ids: FxHashMap<Symbol, SymbolId>,
@@ -27,14 +64,16 @@ pub struct Numbering {
     new_symbols: Vec<Symbol>,
     codes: Interner,
     condition_lists: Interner,
+    /// By feed.
+    holes: Vec<Holes>,
 }
 
 /// What is counted for a symbol. It belongs to the first feed that sent it.
 #[derive(Debug)]
 struct Counted {
     owner: Feed,
-    trades: u64,
-    quotes: u64,
+    /// The last numbers, by channel.
+    seqs: [u64; 3],
 }
 
 impl Numbering {
@@ -47,44 +86,113 @@ impl Numbering {
         ingest_ns: i64,
         out: &mut Vec<Tick>,
     ) -> Result<SymbolId, Refusal> {
+        if matches!(record.body, RecordBody::Bar { .. } | RecordBody::Lost { .. }) {
+            return Err(Refusal::MadeHere(record.symbol));
+        }
         // All that can be refused comes first: a number that is given must be used.
-        let quoted = CommonScales::of(record)?;
+        let scales = CommonScales::of(record)?;
         let symbol = self.symbol(feed, record.symbol, out)?;
-        let head = Head {
-            symbol,
-            seq: 0,
-            event_ns: record.event_ns,
-            ingest_ns,
-            price_scale: quoted.price_scale,
-            size_scale: quoted.size_scale,
-        };
-        let body = match &record.body {
-            RecordBody::Trade { id, price, size, exchange, tape, conditions } => {
-                let trade = Trade {
-                    id: *id,
-                    price: price.units,
-                    size: size.units,
-                    exchange: self.code(exchange, out),
-                    tape: self.code(tape, out),
-                    conditions: self.condition_list(conditions, out),
-                };
-                let trades = &mut self.symbols[symbol.0 as usize].trades;
-                *trades += 1;
-                TickBody::Trade(Head { seq: *trades, ..head }, trade)
-            }
-            RecordBody::Quote { bid_exchange, ask_exchange, .. } => {
-                let [bid_price, ask_price, bid_size, ask_size] = quoted.units;
-                let bid_exchange = self.code(bid_exchange, out);
-                let ask_exchange = self.code(ask_exchange, out);
-                let quotes = &mut self.symbols[symbol.0 as usize].quotes;
-                *quotes += 1;
-                let quote =
-                    Quote { bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_exchange };
-                TickBody::Quote(Head { seq: *quotes, ..head }, quote)
-            }
-        };
-        out.push(Tick::new(body));
+        let seq = self.next(symbol, record.body.channel());
+        self.tick(symbol, seq, record, scales, ingest_ns, out);
         Ok(symbol)
+    }
+
+    /// As [`Numbering::number`], with the number that the record has. A trade behind a hole is held
+    /// until `due_ns`; before that call [`Numbering::expire`].
+    pub fn take_over(
+        &mut self,
+        feed: Feed,
+        record: &Record<'_>,
+        ingest_ns: i64,
+        due_ns: i64,
+        out: &mut Vec<Tick>,
+    ) -> Result<Outcome, Refusal> {
+        let channel = record.body.channel();
+        let seq = match record.body {
+            RecordBody::Lost { to, .. } => to,
+            _ => record.seq.ok_or(Refusal::NoNumber(record.symbol))?,
+        };
+        if seq > SEQ_MAX {
+            return Err(Refusal::NumberTooHigh(record.symbol, seq));
+        }
+        let scales = CommonScales::of(record)?;
+        let symbol = self.symbol(feed, record.symbol, out)?;
+        let last = self.symbols[symbol.0 as usize].seqs[channel as usize];
+        let holes = self.holes_of(feed);
+        if seq <= last || (channel == Channel::Trades && holes.has(symbol, seq)) {
+            return Ok(Outcome::Duplicate);
+        }
+        let begins = match record.body {
+            RecordBody::Lost { .. } if channel != Channel::Trades => return Ok(Outcome::Passed),
+            // What stands before it is not known to be lost; the next trade tells.
+            RecordBody::Lost { from, .. } if from > last + 1 && last > 0 => {
+                return Ok(Outcome::Passed);
+            }
+            RecordBody::Lost { .. } => {
+                out.push(loss(symbol, last + 1, seq, ingest_ns));
+                self.reached(symbol, channel, seq, ingest_ns, out);
+                return Ok(Outcome::Numbered);
+            }
+            _ => last + 1,
+        };
+        if channel != Channel::Trades || seq == begins {
+            self.tick(symbol, seq, record, scales, ingest_ns, out);
+            self.reached(symbol, channel, seq, ingest_ns, out);
+            return Ok(Outcome::Numbered);
+        }
+        if last == 0 {
+            // What came before the first that was heard was never to come.
+            out.push(loss(symbol, 1, seq - 1, ingest_ns));
+            self.tick(symbol, seq, record, scales, ingest_ns, out);
+            self.reached(symbol, channel, seq, ingest_ns, out);
+            return Ok(Outcome::Numbered);
+        }
+        self.tick(symbol, seq, record, scales, ingest_ns, out);
+        let tick = out.pop().expect("a trade is one tick, and the last");
+        let holes = self.holes_of(feed);
+        let is_full = holes.is_full();
+        holes.hold(tick, due_ns);
+        if is_full {
+            self.drain(symbol, i64::MAX, ingest_ns, out);
+        }
+        Ok(Outcome::Held)
+    }
+
+    /// What stands behind holes that are due goes out, with the losses before it.
+    pub fn expire(&mut self, feed: Feed, now_ns: i64, out: &mut Vec<Tick>) {
+        if self.next_due_ns(feed).is_some_and(|due_ns| due_ns <= now_ns) {
+            self.drain_all(feed, now_ns, now_ns, out);
+        }
+    }
+
+    /// As [`Numbering::expire`], for all holes: nobody has what is missing.
+    pub fn give_up(&mut self, feed: Feed, now_ns: i64, out: &mut Vec<Tick>) {
+        self.drain_all(feed, i64::MAX, now_ns, out);
+    }
+
+    /// The holes of a feed are waited for at least until then.
+    pub fn wait_until(&mut self, feed: Feed, due_ns: i64) {
+        self.holes_of(feed).wait_until(due_ns);
+    }
+
+    /// When the next hole of a feed is due.
+    pub fn next_due_ns(&mut self, feed: Feed) -> Option<i64> {
+        let holes = self.holes_of(feed);
+        if holes.is_empty() { None } else { holes.next_due_ns() }
+    }
+
+    /// The numbers of a feed's symbols start again.
+    pub fn begin_epoch(&mut self, feed: Feed) {
+        self.holes_of(feed).clear();
+        let own = self.symbols.iter_mut().filter(|counted| counted.owner == feed);
+        own.for_each(|counted| counted.seqs = [0; 3]);
+    }
+
+    /// The next number of a channel.
+    pub fn next(&mut self, symbol: SymbolId, channel: Channel) -> u64 {
+        let seq = &mut self.symbols[symbol.0 as usize].seqs[channel as usize];
+        *seq += 1;
+        *seq
     }
 
     /// Everything that was ever defined, in the order of its numbers.
@@ -120,6 +228,88 @@ impl Numbering {
         self.symbols.len()
     }
 
+    /// The channel's last number is this; what was held behind it follows.
+    fn reached(
+        &mut self,
+        symbol: SymbolId,
+        channel: Channel,
+        seq: u64,
+        now_ns: i64,
+        out: &mut Vec<Tick>,
+    ) {
+        self.symbols[symbol.0 as usize].seqs[channel as usize] = seq;
+        if channel == Channel::Trades {
+            self.drain(symbol, i64::MIN, now_ns, out);
+        }
+    }
+
+    fn drain_all(&mut self, feed: Feed, due_ns: i64, now_ns: i64, out: &mut Vec<Tick>) {
+        for symbol in self.holes_of(feed).symbols() {
+            self.drain(symbol, due_ns, now_ns, out);
+        }
+    }
+
+    /// What is held of a symbol and follows without a hole, or behind one that is due by `due_ns`.
+    fn drain(&mut self, symbol: SymbolId, due_ns: i64, now_ns: i64, out: &mut Vec<Tick>) {
+        let counted = &mut self.symbols[symbol.0 as usize];
+        let Some(holes) = self.holes.get_mut(usize::from(counted.owner.0)) else { return };
+        let last = &mut counted.seqs[Channel::Trades as usize];
+        *last = holes.drain(symbol, *last, due_ns, now_ns, out);
+    }
+
+    fn holes_of(&mut self, feed: Feed) -> &mut Holes {
+        let at = usize::from(feed.0);
+        if at >= self.holes.len() {
+            self.holes.resize_with(at + 1, Holes::default);
+        }
+        &mut self.holes[at]
+    }
+
+    /// Appends the ticks of a record: one, or two of a bar; before them the codes that are new.
+    fn tick(
+        &mut self,
+        symbol: SymbolId,
+        seq: u64,
+        record: &Record<'_>,
+        scales: CommonScales,
+        ingest_ns: i64,
+        out: &mut Vec<Tick>,
+    ) {
+        let CommonScales { price_scale, size_scale, prices, sizes } = scales;
+        let event_ns = record.event_ns;
+        let head = Head { symbol, seq, event_ns, ingest_ns, price_scale, size_scale };
+        let body = match &record.body {
+            RecordBody::Trade { id, exchange, tape, conditions, .. } => {
+                let trade = Trade {
+                    id: *id,
+                    price: prices[0],
+                    size: sizes[0],
+                    exchange: self.code(exchange, out),
+                    tape: self.code(tape, out),
+                    conditions: self.condition_list(conditions, out),
+                };
+                TickBody::Trade(head, trade)
+            }
+            RecordBody::Quote { bid_exchange, ask_exchange, .. } => {
+                let ([bid_price, ask_price, ..], [bid_size, ask_size]) = (prices, sizes);
+                let bid_exchange = self.code(bid_exchange, out);
+                let ask_exchange = self.code(ask_exchange, out);
+                let quote =
+                    Quote { bid_price, bid_size, ask_price, ask_size, bid_exchange, ask_exchange };
+                TickBody::Quote(head, quote)
+            }
+            RecordBody::Bar { trades, .. } => {
+                let [open, high, low, close, vwap] = prices;
+                let bar = BarPrices { open, high, low, close };
+                out.push(Tick::new(TickBody::BarPrices(head, bar)));
+                let totals = BarTotals { volume: sizes[0], trades: *trades, vwap };
+                TickBody::BarTotals(head, totals)
+            }
+            RecordBody::Lost { .. } => unreachable!("a loss is no event, and its callers know"),
+        };
+        out.push(Tick::new(body));
+    }
+
     fn symbol(
         &mut self,
         feed: Feed,
@@ -135,7 +325,7 @@ impl Numbering {
             return Err(Refusal::TooManySymbols(name));
         }
         let id = SymbolId(self.symbols.len() as u32);
-        self.symbols.push(Counted { owner: feed, trades: 0, quotes: 0 });
+        self.symbols.push(Counted { owner: feed, seqs: [0; 3] });
         self.ids.insert(name, id);
         self.new_symbols.push(name);
         out.push(Tick::new(TickBody::Symbol { id, name, feed }));
@@ -160,162 +350,7 @@ impl Numbering {
     }
 }
 
-/// A record's prices and sizes in units of one scale each.
-struct CommonScales {
-    price_scale: u8,
-    size_scale: u8,
-    /// Of a quote: bid price, ask price, bid size, ask size. Of a trade nothing.
-    units: [i64; 4],
-}
-
-impl CommonScales {
-    fn of(record: &Record<'_>) -> Result<CommonScales, Refusal> {
-        match &record.body {
-            RecordBody::Trade { price, size, .. } => {
-                let (price_scale, size_scale) = (price.scale, size.scale);
-                Ok(CommonScales { price_scale, size_scale, units: [0; 4] })
-            }
-            RecordBody::Quote { bid, ask, .. } => {
-                let refusal = || Refusal::Scales(record.symbol);
-                let (bp, ap, price_scale) = join(bid.0, ask.0).ok_or_else(refusal)?;
-                let (bs, r#as, size_scale) = join(bid.1, ask.1).ok_or_else(refusal)?;
-                Ok(CommonScales { price_scale, size_scale, units: [bp, ap, bs, r#as] })
-            }
-        }
-    }
-}
-
-/// Both in units of the finer scale; `None` where one does not fit.
-fn join(a: Decimal, b: Decimal) -> Option<(i64, i64, u8)> {
-    let scale = a.scale.max(b.scale);
-    Some((a.rescale(scale)?.units, b.rescale(scale)?.units, scale))
-}
-
-/// Numbers for texts, from 1; 0 is "absent". Bounded: past the limit a text is absent, counted.
-#[derive(Debug, Default)]
-struct Interner {
-    numbers: FxHashMap<Box<str>, u16>,
-    dropped_count: u64,
-}
-
-impl Interner {
-    fn names(&self) -> impl Iterator<Item = (u16, Name)> {
-        self.numbers.iter().filter_map(|(text, number)| Some((*number, Name::new(text)?)))
-    }
-
-    /// The text's number, and its name where the number is new. `count_max` is at most `u16::MAX`.
-    fn number(&mut self, text: &str, count_max: usize) -> (u16, Option<Name>) {
-        if text.is_empty() {
-            return (0, None);
-        }
-        // Nothing longer than a name is in the table: no hash of a long text is worth its time.
-        if text.len() <= NAME_BYTES_MAX
-            && let Some(&number) = self.numbers.get(text)
-        {
-            return (number, None);
-        }
-        let fits = self.numbers.len() < count_max;
-        let Some(name) = Name::new(text).filter(|_| fits) else {
-            self.dropped_count += 1;
-            return (0, None);
-        };
-        let number = self.numbers.len() as u16 + 1;
-        self.numbers.insert(text.into(), number);
-        (number, Some(name))
-    }
-}
-
-const _: () = assert!(CODES_MAX <= u8::MAX as usize, "a code is one byte in a tick");
-const _: () = assert!(CONDITION_LISTS_MAX <= u16::MAX as usize, "a list is two bytes in a tick");
 const _: () = assert!(SYMBOLS_MAX <= u32::MAX as usize, "a symbol id is four bytes in a tick");
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::borrow::Cow;
-
-    fn trade<'a>(symbol: &str, exchange: &'a str, conditions: &'a str) -> Record<'a> {
-        let (price, size) = (Decimal::new(1675, 1), Decimal::new(100, 0));
-        let body = RecordBody::Trade {
-            id: None,
-            price,
-            size,
-            exchange: Cow::Borrowed(exchange),
-            tape: Cow::Borrowed(""),
-            conditions: Cow::Borrowed(conditions),
-        };
-        Record { symbol: Symbol::parse(symbol).expect("a symbol"), event_ns: 5, body }
-    }
-
-    fn quote(symbol: &str, bid: Decimal, ask: Decimal) -> Record<'static> {
-        let (bid, ask) = ((bid, Decimal::new(1, 0)), (ask, Decimal::new(25, 1)));
-        let none = Cow::Borrowed("");
-        let body = RecordBody::Quote { bid, bid_exchange: none.clone(), ask, ask_exchange: none };
-        Record { symbol: Symbol::parse(symbol).expect("a symbol"), event_ns: 5, body }
-    }
-
-    #[test]
-    fn definitions_come_before_first_use_and_once() {
-        let (mut numbering, mut out) = (Numbering::default(), Vec::new());
-        for _ in 0..2 {
-            let record = trade("SPY", "P", "@,I");
-            assert_eq!(numbering.number(Feed(0), &record, 9, &mut out), Ok(SymbolId(0)));
-        }
-        let bodies: Vec<TickBody> = out.iter().map(Tick::body).collect();
-        assert!(matches!(bodies[0], TickBody::Symbol { id: SymbolId(0), feed: Feed(0), .. }));
-        assert!(matches!(bodies[1], TickBody::Code { code: 1, .. }));
-        assert!(matches!(bodies[2], TickBody::Conditions { list: 1, .. }));
-        let [TickBody::Trade(first, t), TickBody::Trade(second, _)] = bodies[3..] else {
-            panic!("{bodies:?}")
-        };
-        assert_eq!((first.seq, second.seq, t.exchange, t.conditions), (1, 2, 1, 1));
-        assert_eq!((t.tape, first.price(t.price)), (0, Decimal::new(1675, 1)));
-    }
-
-    #[test]
-    fn quotes_get_common_scales_and_their_own_numbers() {
-        let (mut numbering, mut out) = (Numbering::default(), Vec::new());
-        numbering.number(Feed(0), &trade("A", "", ""), 9, &mut out).expect("taken");
-        let record = quote("A", Decimal::new(1675, 1), Decimal::new(16_752, 2));
-        numbering.number(Feed(0), &record, 9, &mut out).expect("taken");
-        let TickBody::Quote(head, q) = out[2].body() else { panic!("{out:?}") };
-        assert_eq!((head.seq, head.price_scale, head.size_scale), (1, 2, 1));
-        assert_eq!((q.bid_price, q.ask_price, q.bid_size, q.ask_size), (16_750, 16_752, 10, 25));
-        let wide = quote("A", Decimal::new(i64::MAX, 0), Decimal::new(1, 2));
-        let before = out.len();
-        let refused = numbering.number(Feed(0), &wide, 9, &mut out);
-        assert!(matches!(refused, Err(Refusal::Scales(_))) && out.len() == before);
-    }
-
-    #[test]
-    fn a_symbol_belongs_to_its_first_feed() {
-        let (mut numbering, mut out) = (Numbering::default(), Vec::new());
-        numbering.number(Feed(1), &trade("A", "", ""), 9, &mut out).expect("taken");
-        let refused = numbering.number(Feed(0), &trade("A", "", ""), 9, &mut out);
-        let refusal = refused.expect_err("it belongs to feed 1");
-        assert!(refusal.to_string().contains("belongs to feed 1"), "{refusal}");
-        assert_eq!(out.len(), 2);
-    }
-
-    /// Method: tables are filled to their limits and beyond.
-    #[test]
-    fn tables_are_bounded() {
-        let (mut numbering, mut out) = (Numbering::default(), Vec::new());
-        for n in 0..=CODES_MAX {
-            let exchange = format!("X{n}");
-            numbering.number(Feed(0), &trade("A", &exchange, ""), 9, &mut out).expect("taken");
-        }
-        let TickBody::Trade(_, last) = out[out.len() - 1].body() else { panic!("a trade") };
-        assert_eq!((last.exchange, numbering.codes_dropped_count()), (0, 1));
-        let long = "x".repeat(NAME_BYTES_MAX + 1);
-        numbering.number(Feed(0), &trade("A", "", &long), 9, &mut out).expect("taken");
-        assert_eq!(numbering.codes_dropped_count(), 2);
-        for n in 1..SYMBOLS_MAX {
-            out.clear();
-            let record = trade(&format!("S{n}"), "", "");
-            assert_eq!(numbering.number(Feed(0), &record, 9, &mut out), Ok(SymbolId(n as u32)));
-        }
-        let refused = numbering.number(Feed(0), &trade("ONEMORE", "", ""), 9, &mut out);
-        assert!(matches!(refused, Err(Refusal::TooManySymbols(_))));
-    }
-}
+mod tests;

@@ -132,6 +132,12 @@ impl Outlet {
                 self.waiting.remove(&Key::State(feed));
                 self.slot(Key::State(feed)).first = Some(tick);
             }
+            TickBody::Epoch { .. } => {
+                // What waits is of the epoch that ends here; this goes before all that follows.
+                self.order.retain(|key| matches!(key, Key::State(_)));
+                self.waiting.retain(|key, _| matches!(key, Key::State(_)));
+                self.definitions.push_back(tick);
+            }
             TickBody::Symbol { .. } | TickBody::Code { .. } | TickBody::Conditions { .. } => {
                 self.definitions.push_back(tick);
             }

@@ -3,7 +3,6 @@
 use super::line_records::{LineRecords, Taken};
 use super::source::{Next, Sink, Source, Subscribed};
 use super::spec::{FeedOpenError, ReplaySpec};
-use crate::market::Record;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;

@@ -2,7 +2,6 @@
 
 use super::line_records::{LineRecords, Taken};
 use super::source::{Next, Sink, Source};
-use crate::market::Record;
 use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
 use std::io::{self, ErrorKind, Read};
 use std::thread::{self, Thread};
@@ -165,7 +164,10 @@ mod tests {
         });
         let (mut given, start) = (0, Instant::now());
         loop {
-            match source.poll(0, 100, &mut |_| given += 1) {
+            match source.poll(0, 100, &mut |_| {
+                given += 1;
+                Ok(())
+            }) {
                 Next::More => {}
                 Next::Wake => thread::park_timeout(Duration::from_secs(10)),
                 Next::Ended => break,
@@ -187,7 +189,7 @@ mod tests {
         }
         let mut source = Stdin::new(Box::new(Broken));
         let failed = loop {
-            match source.poll(0, 1, &mut |_| {}) {
+            match source.poll(0, 1, &mut |_| Ok(())) {
                 Next::Failed(why) => break why,
                 _ => thread::park_timeout(Duration::from_millis(100)),
             }

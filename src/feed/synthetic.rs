@@ -116,11 +116,11 @@ impl Synthetic {
         let is_trade = self.random.u8(..100) < self.spec.trades_percent;
         let walk = &mut self.walks[at];
         walk.step(&mut self.random);
-        sink(if is_trade {
-            walk.trade(event_ns, &mut self.random)
-        } else {
-            walk.quote(event_ns, &mut self.random)
-        });
+        let record = match is_trade {
+            true => walk.trade(event_ns, &mut self.random),
+            false => walk.quote(event_ns, &mut self.random),
+        };
+        sink(record).ok();
     }
 
     fn give_test(&mut self, event_ns: i64, sink: &mut Sink<'_>) {
@@ -194,7 +194,7 @@ impl Walk {
             ask: (Decimal::new(self.mid + half_spread, 2), lots(random)),
             ask_exchange: exchange(random),
         };
-        Record { symbol: self.symbol, event_ns, body }
+        Record { symbol: self.symbol, event_ns, seq: None, body }
     }
 
     fn trade(&mut self, event_ns: i64, random: &mut Rng) -> Record<'static> {
@@ -210,7 +210,7 @@ impl Walk {
             tape: Cow::Borrowed(self.tape),
             conditions: Cow::Borrowed(if odd { "@,I" } else { "@" }),
         };
-        Record { symbol: self.symbol, event_ns, body }
+        Record { symbol: self.symbol, event_ns, seq: None, body }
     }
 }
 

@@ -93,6 +93,14 @@ impl Book {
         Some(Entered { symbol, channel, stamp: self.arrivals() as u32 })
     }
 
+    /// Numbers start again: what was is forgotten but for names and feeds. Nothing may be recent.
+    pub fn begin_anew(&mut self) {
+        debug_assert!(self.recent.is_empty(), "what has come goes out in the epoch it came in");
+        self.latest = Latest::default();
+        self.tape.clear();
+        self.halves.clear();
+    }
+
     pub fn recent(&self) -> &[Recent] {
         &self.recent
     }

@@ -126,11 +126,12 @@ impl Hub {
 
     /// When the next flush is due, as far as is known now.
     pub(super) fn flush_at_ms(&self) -> Option<u64> {
-        let window = self.cohorts.has_dirty().then(|| match self.book.is_full() {
+        let window = self.cohorts.has_dirty().then(|| match self.is_full() {
             true => 0,
             false => self.flush.flushed_at_ms + self.pacing.window_ms(),
         });
-        window.into_iter().chain(self.flush.next_ms()).min()
+        let epoch = self.next_epoch.map(|_| 0);
+        epoch.into_iter().chain(window).chain(self.flush.next_ms()).min()
     }
 
     /// The next batch of the flush; begins one where it is due.
@@ -169,7 +170,7 @@ impl Hub {
     fn begin_flush(&mut self, now: Now) -> bool {
         self.arm_clocks(now);
         let window_at = self.flush.flushed_at_ms + self.pacing.window_ms();
-        let windows_due = self.book.is_full() || window_at <= now.ms;
+        let windows_due = self.is_full() || window_at <= now.ms;
         if windows_due && !self.book.recent().is_empty() {
             (self.flush.settles, self.flush.running) = (Some(self.book.arrivals()), true);
             self.flush.flushed_at_ms = now.ms;

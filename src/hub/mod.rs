@@ -30,6 +30,7 @@ mod closing;
 pub mod cohort;
 mod commands;
 mod deadlines;
+mod epoch;
 mod feeds;
 mod flush;
 mod holding;
@@ -66,7 +67,7 @@ pub use settings::HubSettings;
 pub use view::{SessionState, SessionView};
 
 use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
-use crate::market::{Tick, TickBody};
+use crate::market::{Name, Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, Queries, TimeStyle};
 use accounts::Accounts;
@@ -118,6 +119,8 @@ pub struct Hub {
     settings: HubSettings,
     /// Sequence numbers hold within it.
     epoch: String,
+    /// The one that begins when all that came before it has gone out.
+    next_epoch: Option<Name>,
     book: Book,
     /// By `Format::index`.
     lines: [Lines; Format::COUNT],
@@ -171,6 +174,7 @@ impl Hub {
             ),
             settings,
             epoch,
+            next_epoch: None,
             lines: formats.map(|format| Lines::new(format, frame_bytes)),
             cohorts: Cohorts::default(),
             sessions: Sessions::default(),
@@ -205,6 +209,10 @@ impl Hub {
                     self.announce_feed(feed);
                 }
             }
+            TickBody::Epoch { epoch } => {
+                self.end_epoch(epoch);
+                self.begin_epoch();
+            }
             _ => {
                 self.counters.ticks_in += 1;
                 if let Some(entered) = self.book.enter(tick) {
@@ -216,7 +224,7 @@ impl Hub {
 
     /// Whether ticks must wait for the end of a flush.
     pub fn is_full(&self) -> bool {
-        self.book.is_full()
+        self.book.is_full() || self.next_epoch.is_some()
     }
 
     /// What the last `next_batch` asks to be sent.
@@ -244,6 +252,9 @@ impl Hub {
         }
         if self.next_flush(now) || self.next_own(now) {
             return true;
+        }
+        if self.begin_epoch() {
+            return self.next_batch(now);
         }
         // A storm of snapshots without a tick has no flush that would bound the arena.
         if self.book.recent().is_empty() {

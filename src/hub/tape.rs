@@ -71,6 +71,14 @@ impl Tape {
         self.head += 1;
     }
 
+    /// Forgets all, also what it had evicted. Positions go on growing.
+    pub fn clear(&mut self) {
+        self.ring.clear();
+        self.trails.clear();
+        // Where an empty ring begins to be filled.
+        self.head = self.head.next_multiple_of(self.capacity as u64);
+    }
+
     /// The tick at a retained position.
     #[inline]
     pub fn at(&self, position: u64) -> &Entry {

@@ -108,6 +108,10 @@ pub enum TickBody {
         list: u16,
         joined: Name,
     },
+    /// Sequence numbers start again: all before it counts no more.
+    Epoch {
+        epoch: Name,
+    },
     /// `last_ns` is the ingest time of the feed's newest tick, 0 before the first.
     FeedState {
         feed: Feed,

@@ -22,6 +22,7 @@ enum Kind {
     Code,
     Conditions,
     FeedState,
+    Epoch,
 }
 
 /// Made by [`Tick::new`] and read by [`Tick::body`]. Not aligned to a cache line: with a queue's
@@ -79,6 +80,7 @@ impl Tick {
             TickBody::Conditions { list, joined } => {
                 Tick { symbol: u32::from(list), ..Tick::named(Kind::Conditions, joined) }
             }
+            TickBody::Epoch { epoch } => Tick::named(Kind::Epoch, epoch),
             TickBody::FeedState { feed, state, last_ns } => {
                 Tick { ingest_ns: last_ns, ..Tick::blank(Kind::FeedState) }
                     .codes(feed.0, state as u8)
@@ -129,6 +131,7 @@ impl Tick {
             Kind::Conditions => {
                 TickBody::Conditions { list: self.symbol as u16, joined: self.name() }
             }
+            Kind::Epoch => TickBody::Epoch { epoch: self.name() },
             Kind::FeedState => TickBody::FeedState {
                 feed: Feed(self.code_a),
                 state: [FeedState::Ok, FeedState::Stale, FeedState::Down][usize::from(self.code_b)],
@@ -163,7 +166,7 @@ impl Tick {
             Kind::Quote => Some(Channel::Quotes),
             Kind::BarPrices | Kind::BarTotals => Some(Channel::Bars),
             Kind::Lost => Some(Channel::ALL[usize::from(self.code_a)]),
-            Kind::Symbol | Kind::Code | Kind::Conditions | Kind::FeedState => None,
+            Kind::Symbol | Kind::Code | Kind::Conditions | Kind::FeedState | Kind::Epoch => None,
         }
     }
 
@@ -177,6 +180,12 @@ impl Tick {
     #[must_use]
     pub fn with_symbol(self, symbol: SymbolId) -> Tick {
         Tick { symbol: symbol.0, ..self }
+    }
+
+    /// The same event under another sequence number.
+    #[must_use]
+    pub fn with_seq(self, seq: u64) -> Tick {
+        Tick { seq, ..self }
     }
 
     pub fn ingest_ns(&self) -> i64 {
@@ -301,6 +310,7 @@ mod tests {
             TickBody::Code { code: 1, name: Name::new("é").expect("short") },
             TickBody::Conditions { list: 700, joined: Name::new("@,F,T").expect("short") },
             TickBody::FeedState { feed: Feed(1), state: FeedState::Down, last_ns: 12 },
+            TickBody::Epoch { epoch: Name::new("6439f-2a.1").expect("short") },
         ];
         for body in bodies {
             assert_eq!(Tick::new(body).body(), body);

@@ -100,7 +100,6 @@ pub struct Server {
     ingest: IngestHandle,
     watchdog: Watchdog,
     state: Arc<RunState>,
-    epoch: String,
     feeds: Vec<FeedSpec>,
     /// Of the feed whose lines are posted to the admin port.
     reception: Option<Arc<Reception>>,
@@ -151,7 +150,7 @@ impl Server {
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
         let boundaries = &settings.boundaries;
         let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
-        let ingest = Ingest::spawn(sources, inlets, settings.feed_stale_ms, retry)?;
+        let ingest = Ingest::spawn(sources, inlets, &epoch, settings.feed_stale_ms, retry)?;
         let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
         let watchdog = Watchdog::new(counters, report_ms, exit_ms);
         let state = Arc::new(RunState::new(watchdog.stuck()));
@@ -166,7 +165,6 @@ impl Server {
             ingest,
             watchdog,
             state,
-            epoch,
             feeds: specs,
             reception,
             listening,

@@ -16,7 +16,6 @@ impl Server {
             port: shard.port(),
         });
         View {
-            epoch: self.epoch.clone(),
             began: Instant::now(),
             stream: self.address,
             shards: shards.collect(),

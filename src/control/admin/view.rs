@@ -55,7 +55,6 @@ pub struct FeedView {
 /// Everything that is looked at.
 #[derive(Debug)]
 pub struct View {
-    pub epoch: String,
     pub began: Instant,
     pub stream: SocketAddr,
     pub shards: Vec<ShardView>,

@@ -1,10 +1,13 @@
 use super::*;
-use crate::market::{Channel, Decimal, Symbol, SymbolId};
+use crate::feed::source::Sink;
+use crate::market::{Channel, Decimal, Feed, RecordBody, Symbol, SymbolId};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 const SECOND: i64 = 1_000_000_000;
 const STALE: i64 = 5 * SECOND;
+const SECOND_ONE: Member = Member { number: 1, feed: Feed(1), has_partner: false };
+const ALONE: Member = Member { number: 0, feed: Feed(0), has_partner: false };
 
 /// What a scripted source does at one poll.
 enum Step {
@@ -22,10 +25,11 @@ struct Script {
 }
 
 impl Source for Script {
-    fn poll(&mut self, _: i64, _: usize, sink: &mut dyn FnMut(Record<'_>)) -> Next {
+    fn poll(&mut self, _: i64, _: usize, sink: &mut Sink<'_>) -> Next {
         match self.steps.pop_front() {
             Some(Step::Trades(symbols, at_ns)) => {
-                symbols.iter().for_each(|symbol| sink(trade(symbol, at_ns)));
+                let give = |symbol: &&str| sink(trade(symbol, at_ns)).ok();
+                symbols.iter().filter_map(give).for_each(drop);
                 Next::More
             }
             Some(Step::Then(next)) => next,
@@ -52,7 +56,7 @@ fn trade(symbol: &str, event_ns: i64) -> Record<'static> {
         tape: Cow::Borrowed(""),
         conditions: Cow::Borrowed(""),
     };
-    Record { symbol: Symbol::parse(symbol).expect("a symbol"), event_ns, body }
+    Record { symbol: Symbol::parse(symbol).expect("a symbol"), event_ns, seq: None, body }
 }
 
 #[derive(Default)]
@@ -79,13 +83,16 @@ fn run_again(
     openings: impl IntoIterator<Item = Result<(), String>>,
 ) -> FeedRun {
     let (steps, openings) = (steps.into_iter().collect(), openings.into_iter().collect());
-    FeedRun::new(Feed(0), Box::new(Script { steps, is_live, openings }), STALE, 0)
+    let source = Box::new(Script { steps, is_live, openings });
+    let mut sequences = Sequences::new("own", &[ALONE]);
+    FeedRun::new(ALONE, source, &mut sequences, STALE, 0)
 }
 
 fn shared(rooms: &[usize]) -> Shared<Narrow> {
     let queue = |room: &usize| Narrow { room: *room, taken: Vec::new() };
     let outlets = rooms.iter().map(|room| (Outlet::default(), queue(room))).collect();
-    Shared { numbering: Numbering::default(), outlets }
+    let sequences = Sequences::new("own", &[ALONE, SECOND_ONE]);
+    Shared { numbering: Numbering::default(), sequences, outlets }
 }
 
 fn states(queue: &Narrow) -> Vec<(FeedState, i64)> {
@@ -163,7 +170,7 @@ fn a_feed_that_died_is_started_again_after_waits_that_grow() {
     assert_eq!(feed.turn(now, &mut shared), Rest::None);
     let begin = (FeedState::Stale, 0);
     let (ok, down) = (FeedState::Ok, (FeedState::Down, SECOND));
-    let expected = [begin, (ok, SECOND), down, down, (ok, now)];
+    let expected = [begin, (ok, SECOND), down, (ok, now)];
     assert_eq!(states(&shared.outlets[0].1), expected);
     assert_eq!(feed.counters().restarts.load(Ordering::Relaxed), 2);
     let seqs: Vec<u64> = shared.outlets[0].1.taken.iter().map(Tick::seq).collect();
@@ -175,7 +182,7 @@ fn another_feeds_symbol_is_counted_and_refused() {
     let mut shared = shared(&[100]);
     run(true, [Step::Trades(&["A"], SECOND)]).turn(1, &mut shared);
     let mut second = run(true, [Step::Trades(&["A", "B"], SECOND)]);
-    second.feed = Feed(1);
+    second.member = SECOND_ONE;
     second.turn(1, &mut shared);
     let counters = second.counters();
     assert_eq!(counters.refused.load(Ordering::Relaxed), 1);
@@ -216,7 +223,7 @@ fn a_waiting_feed_loses_nothing_and_a_live_one_says_what_it_lost() {
         let waiting = (0..40).map(|_| Step::Trades(&["A", "B", "A"], SECOND));
         let live = (0..400).map(|_| Step::Trades(&["X", "Y"], SECOND));
         let mut feeds = [run(false, waiting), run(true, live)];
-        feeds[1].feed = Feed(1);
+        feeds[1].member = SECOND_ONE;
         let mut shared = shared(&[0, 0, 0]);
         for now in 0..100_000 {
             let (_, queue) = &mut shared.outlets[random.usize(..3)];

@@ -21,6 +21,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest wait between two attempts; a server that is back is found within it.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 
+/// One read of the socket. The client reads up to 128 times before others on its thread come to
+/// their turn, and what that brings must fit a subscription: 2 MiB, 5,000 ordinary messages.
+const READ_BYTES: u16 = 16 * 1024;
+
 /// Messages that a subscription keeps before it drops some and says so: a burst of a fifth of a
 /// second at 40,000 a second. An ordinary one is 300 bytes; 64 KiB is the most.
 const SUBSCRIPTION_MESSAGES_MAX: usize = 8_192;
@@ -157,6 +161,7 @@ pub async fn connect(
         .name(name)
         .ping_interval(PING_EVERY)
         .connection_timeout(CONNECT_TIMEOUT)
+        .read_buffer_capacity(READ_BYTES)
         .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
         .reconnect_delay_callback(reconnect_delay)
         .event_callback(move |event| {

@@ -67,10 +67,6 @@ impl Reign {
         self.epoch.as_deref()
     }
 
-    pub fn term(&self) -> u64 {
-        self.term
-    }
-
     /// Before anything is in force, the first that comes is.
     pub fn judge(&mut self, marks: Marks<'_>, now_ms: u64) -> Verdict {
         match self.epoch.as_deref() {

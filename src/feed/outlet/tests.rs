@@ -61,6 +61,19 @@ fn state(state: FeedState, last_ns: i64) -> Tick {
 }
 
 #[test]
+fn an_epoch_ends_what_waits_and_goes_before_what_follows() {
+    let epoch = Tick::new(TickBody::Epoch { epoch: Name::new("e2").expect("short") });
+    let (mut outlet, mut queue) = (Outlet::default(), Narrow::default());
+    let [down, ok] = [state(FeedState::Down, 1), state(FeedState::Ok, 2)];
+    for tick in [definition(1), trade(1, 7), down, quote(1, 9), epoch, quote(1, 1), ok] {
+        outlet.offer(tick, &mut queue);
+    }
+    queue.room = 100;
+    assert!(outlet.drain(&mut queue));
+    assert_eq!(queue.taken, [definition(1), epoch, quote(1, 1), ok]);
+}
+
+#[test]
 fn a_full_queue_merges_and_drains_in_order() {
     let (mut outlet, mut queue) = (Outlet::default(), Narrow::default());
     outlet.offer(quote(1, 1), &mut queue);
@@ -135,7 +148,7 @@ impl Judge {
             return self.defined.push(id.0);
         }
         let symbol = tick.symbol().0;
-        let is_event = !matches!(tick.body(), TickBody::Code { .. } | TickBody::FeedState { .. });
+        let is_event = tick.channel().is_some();
         assert!(!is_event || self.defined.contains(&symbol), "seed {seed}: used, not defined");
         match tick.body() {
             TickBody::Trade(head, t) => {
@@ -161,7 +174,7 @@ impl Judge {
                 self.state_last = last_ns;
             }
             TickBody::Code { .. } => self.code_defined = true,
-            TickBody::Symbol { .. } | TickBody::Conditions { .. } => {}
+            TickBody::Symbol { .. } | TickBody::Conditions { .. } | TickBody::Epoch { .. } => {}
         }
     }
 

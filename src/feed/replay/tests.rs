@@ -47,7 +47,10 @@ fn text(count: i64) -> String {
 /// Event times, in seconds, of one poll, and what came after them.
 fn poll(replay: &mut Replay, now_ns: i64) -> (Vec<i64>, Next) {
     let mut times = Vec::new();
-    let next = replay.poll(now_ns, 1_000, &mut |record| times.push(record.event_ns / SECOND));
+    let next = replay.poll(now_ns, 1_000, &mut |record| {
+        times.push(record.event_ns / SECOND);
+        Ok(())
+    });
     (times, next)
 }
 
@@ -116,7 +119,11 @@ fn the_budget_bounds_a_poll() {
     let file = Temporary::new("budget", text(100).as_bytes());
     let mut replay = file.replay(",speed=max");
     let mut given = 0;
-    while replay.poll(0, 7, &mut |_| given += 1) == Next::More {
+    while replay.poll(0, 7, &mut |_| {
+        given += 1;
+        Ok(())
+    }) == Next::More
+    {
         assert!(given <= 100);
     }
     assert_eq!(given, 100);
@@ -134,7 +141,10 @@ fn a_damaged_file_fails_with_its_name() {
         let mut replay = file.replay(",speed=max");
         let mut given = 0;
         let why = loop {
-            match replay.poll(0, 100, &mut |_| given += 1) {
+            match replay.poll(0, 100, &mut |_| {
+                given += 1;
+                Ok(())
+            }) {
                 Next::More => {}
                 Next::Failed(why) => break why,
                 other => panic!("{other:?}"),
@@ -163,7 +173,10 @@ fn a_replay_that_died_goes_on_behind_the_line_it_died_of() {
     replay.enable_faults();
     let (mut times, now_ns) = (Vec::new(), 5);
     let died = crate::panics::catch(|| {
-        replay.poll(now_ns, 1_000, &mut |record| times.push(record.event_ns / SECOND))
+        replay.poll(now_ns, 1_000, &mut |record| {
+            times.push(record.event_ns / SECOND);
+            Ok(())
+        })
     });
     let message = died.expect_err("it panics").message;
     assert_eq!((&times[..], message), (&[1, 2, 3][..], "a fault was asked for by line 4".into()));

@@ -20,6 +20,7 @@ fn drain(source: &mut Synthetic, now_ns: i64) -> (Vec<String>, i64) {
             let mut line = Vec::new();
             record.write(&mut line);
             lines.push(String::from_utf8(line).expect("JSON"));
+            Ok(())
         });
         match next {
             Next::More => {}

@@ -17,7 +17,10 @@ pub fn check(bytes: &[u8]) {
     record.write(&mut line);
     assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "one line");
     let again = Record::parse(line.trim_ascii_end()).expect("what is written is a line");
-    assert_eq!((again.symbol, again.event_ns), (record.symbol, record.event_ns));
+    assert_eq!(
+        (again.symbol, again.event_ns, again.seq),
+        (record.symbol, record.event_ns, record.seq)
+    );
     assert_eq!(numbers(&again), numbers(&record));
     assert_eq!(texts(&again), texts(&record));
 }
@@ -27,6 +30,10 @@ fn numbers(record: &Record<'_>) -> Vec<String> {
     let decimals = match &record.body {
         RecordBody::Trade { price, size, .. } => vec![*price, *size],
         RecordBody::Quote { bid, ask, .. } => vec![bid.0, bid.1, ask.0, ask.1],
+        RecordBody::Bar { open, high, low, close, volume, vwap, .. } => {
+            vec![*open, *high, *low, *close, *volume, *vwap]
+        }
+        RecordBody::Lost { .. } => Vec::new(),
     };
     let written = |decimal: tapecast::market::Decimal| {
         let mut out = Vec::new();
@@ -44,5 +51,7 @@ fn texts(record: &Record<'_>) -> Vec<String> {
         RecordBody::Quote { bid_exchange, ask_exchange, .. } => {
             vec![bid_exchange.to_string(), ask_exchange.to_string()]
         }
+        RecordBody::Bar { trades, .. } => vec![trades.to_string()],
+        RecordBody::Lost { channel, from, to } => vec![format!("{channel:?} {from} {to}")],
     }
 }

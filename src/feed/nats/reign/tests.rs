@@ -57,7 +57,7 @@ fn history_has_terms_of_its_own() {
     assert_eq!(reign.judge_history(marks("e", 4), &mut term), Verdict::Ours);
     assert_eq!(reign.judge_history(marks("e", 2), &mut term), Verdict::OldTerm);
     assert_eq!(reign.judge_history(marks("d", 9), &mut term), Verdict::Foreign);
-    assert_eq!((term, reign.term()), (4, 5));
+    assert_eq!((term, reign.term), (4, 5));
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! How a feed's records become ticks: numbered here, or under the numbers of their source.
+
+use super::{FeedRun, Shared};
+use crate::feed::numbering::{Numbering, Outcome, Refusal};
+use crate::feed::source::Source;
+use crate::market::{FeedState, Record, RecordBody, Tick, TickBody};
+
+/// How long a missing trade is waited for: from another line of the sequence, whose records come
+/// within milliseconds of each other; and from a source's history, which must be read.
+const LINE_WAIT_NS: i64 = 500_000_000;
+const HISTORY_WAIT_NS: i64 = 2_000_000_000;
+
+impl FeedRun {
+    /// Its numbers count in another epoch than before.
+    pub(super) fn follow_epoch<Q>(&mut self, source: &dyn Source, shared: &mut Shared<Q>) {
+        let Shared { numbering, sequences, .. } = shared;
+        let feed = self.member.feed;
+        if source.epoch() != self.epoch.as_deref() {
+            self.epoch = source.epoch().map(str::to_string);
+            self.takes_numbers = self.epoch.is_some() || source.line().is_some();
+            if sequences.begin(feed, source.epoch()) {
+                numbering.begin_epoch(feed);
+                let epoch = sequences.current();
+                self.batch.push(Tick::new(TickBody::Epoch { epoch }));
+                let (feed, epoch) = (self.member.number, epoch.as_str());
+                tracing::info!(feed, epoch, "a new epoch: its source's numbers begin anew");
+            }
+        }
+        self.is_current = sequences.epoch_of(feed) == self.epoch.as_deref();
+    }
+
+    /// What its publisher says is worse than what its ticks say.
+    pub(super) fn follow_state<Q>(&mut self, source: &dyn Source, shared: &mut Shared<Q>) {
+        self.told_state = source.state();
+        if let Some(state) = self.told_state
+            && self.is_told_bad()
+            && state != self.state
+        {
+            let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
+            self.enter(state, last_ns, &mut shared.sequences);
+        }
+    }
+
+    fn is_told_bad(&self) -> bool {
+        matches!(self.told_state, Some(FeedState::Stale | FeedState::Down))
+    }
+
+    /// Numbers a record, or takes over the number that it has, and adds its ticks to the batch.
+    pub(super) fn take<Q>(
+        &mut self,
+        record: &Record<'_>,
+        now_ns: i64,
+        shared: &mut Shared<Q>,
+    ) -> Result<(), Refusal> {
+        let taken = match self.takes_numbers {
+            true => self.take_over(record, now_ns, &mut shared.numbering),
+            false => self.number(record, now_ns, &mut shared.numbering),
+        };
+        match &taken {
+            Ok(()) => {
+                self.last_ns = now_ns;
+                if self.state != FeedState::Ok && !self.is_told_bad() {
+                    self.enter(FeedState::Ok, now_ns, &mut shared.sequences);
+                }
+            }
+            Err(refusal) => self.refuse(refusal, now_ns),
+        }
+        taken
+    }
+
+    fn number(
+        &mut self,
+        record: &Record<'_>,
+        now_ns: i64,
+        numbering: &mut Numbering,
+    ) -> Result<(), Refusal> {
+        if matches!(record.body, RecordBody::Bar { .. } | RecordBody::Lost { .. }) {
+            return Ok(()); // of a recording: both are made here
+        }
+        let symbol = numbering.number(self.member.feed, record, now_ns, &mut self.batch)?;
+        self.records_count += 1;
+        self.bars.advance(record.event_ns, now_ns, &mut self.batch);
+        if let RecordBody::Trade { price, size, .. } = record.body {
+            self.bars.trade(symbol, record.event_ns, price, size);
+        }
+        Ok(())
+    }
+
+    fn take_over(
+        &mut self,
+        record: &Record<'_>,
+        now_ns: i64,
+        numbering: &mut Numbering,
+    ) -> Result<(), Refusal> {
+        if !self.is_current {
+            return Err(Refusal::OtherEpoch(record.symbol));
+        }
+        let (feed, due_ns) = (self.member.feed, now_ns + LINE_WAIT_NS);
+        match numbering.take_over(feed, record, now_ns, due_ns, &mut self.batch)? {
+            Outcome::Numbered => self.records_count += 1,
+            Outcome::Held => (self.records_count, self.found_hole) = (self.records_count + 1, true),
+            Outcome::Duplicate => self.duplicates_count += 1,
+            Outcome::Passed => {}
+        }
+        Ok(())
+    }
+
+    /// What is missing is asked for; where nobody has it, it is lost.
+    pub(super) fn fill_holes(
+        &mut self,
+        source: &mut dyn Source,
+        now_ns: i64,
+        numbering: &mut Numbering,
+    ) {
+        if !std::mem::take(&mut self.found_hole) {
+            return;
+        }
+        if source.recover() {
+            numbering.wait_until(self.member.feed, now_ns + HISTORY_WAIT_NS);
+        } else if !self.member.has_partner {
+            numbering.give_up(self.member.feed, now_ns, &mut self.batch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
