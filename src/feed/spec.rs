@@ -53,7 +53,7 @@ pub enum FeedKind {
     Tcp(TcpSpec),
     Unix(UnixSpec),
     Api,
-    Nats(Following),
+    Nats(Box<Following>),
 }
 
 /// What is wrong with a feed's text. Whoever reads it knows where it was given, and says so.
@@ -168,7 +168,7 @@ impl FeedSpec {
             FeedKind::Unix(spec) => {
                 self.intake(Some(Listening::unix(&spec.path, spec.mode)?), spec.limits)
             }
-            FeedKind::Nats(following) => Box::new(NatsFeed::new(following.clone())),
+            FeedKind::Nats(following) => Box::new(NatsFeed::new(Following::clone(following))),
             FeedKind::Api => self.intake(None, intake::API_LIMITS),
         };
         Ok(Selected::wrap(source, &self.common))

@@ -5,17 +5,27 @@ use crate::harness::{Client, Server, wait_for};
 use crate::server::NatsServer;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::fmt;
 
 pub struct Node {
     pub server: Server,
 }
 
 /// Numbers of trades, and gaps, as they came.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default, PartialEq)]
 pub struct Seen {
     pub trades: Vec<u64>,
     /// First, where it was said, and last.
     pub gaps: Vec<(Option<u64>, u64)>,
+}
+
+/// Numbers in a row as their first and last.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = self.trades.chunk_by(|a, b| a + 1 == *b);
+        let rows: Vec<_> = rows.map(|row| (row[0], row[row.len() - 1])).collect();
+        f.debug_struct("Seen").field("trades", &rows).field("gaps", &self.gaps).finish()
+    }
 }
 
 impl Node {

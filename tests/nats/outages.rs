@@ -100,10 +100,11 @@ fn nats_killed_under_load_loses_nothing() {
     let (publisher, node) = five_trades(&nats, Some(Kept::All));
     let mut client = node.client();
     publisher.trades("A", 6..=6_000);
-    trades_until(&mut client, "A", 500);
+    node.wait_for_ticks(500);
     nats.kill();
     nats.restart();
-    assert_eq!(trades_until(&mut client, "A", 6_000), whole(501..=6_000));
+    assert_eq!(trades_until(&mut client, "A", 6_000), whole(6..=6_000));
+    assert!(node.count("reconnects") >= 1, "it was killed too late");
 }
 
 #[test]

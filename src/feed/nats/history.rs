@@ -3,11 +3,11 @@
 use super::reign::Position;
 use super::subject::{Prefix, SubjectKind};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::{GetStreamByNameErrorKind, RequestErrorKind};
+use async_nats::jetstream::context::{GetStreamByNameErrorKind, RequestError, RequestErrorKind};
 use async_nats::jetstream::stream::{Info, Stream};
-use async_nats::jetstream::{self};
+use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, HeaderMap, Message};
-use futures_util::StreamExt;
+use futures::StreamExt;
 use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
@@ -126,15 +126,15 @@ async fn find(client: Client, prefix: &Prefix) -> Result<Option<Stream>, String>
 
 /// Nobody answers for JetStream, or it is not enabled for this account.
 fn is_absent(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(request) = error.downcast_ref::<jetstream::context::RequestError>() {
-            return request.kind() == RequestErrorKind::NoResponders;
-        }
-        cause = error.source();
-    }
-    let text = error.to_string();
-    text.contains("no responders") || text.contains("not enabled")
+    let not_enabled =
+        [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.into_iter().any(|cause| {
+        let request = cause.downcast_ref::<RequestError>();
+        let answer = cause.downcast_ref::<jetstream::Error>();
+        request.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders)
+            || answer.is_some_and(|error| not_enabled.contains(&error.error_code()))
+    })
 }
 
 /// One reading of one stream.

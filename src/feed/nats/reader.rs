@@ -13,7 +13,7 @@ use super::outbox::{Gone, Outbox};
 use super::reign::Reign;
 use super::source::Following;
 use async_nats::{Client, Subscriber};
-use futures_util::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ pub struct Reader {
     slow_consumer: u64,
     /// The log has been told that there is no stream.
     told_absent: bool,
+    /// The same of a reading that failed and is tried again.
+    told_failed: bool,
 }
 
 struct Reading {
@@ -100,6 +102,7 @@ impl Reader {
             connects: 0,
             slow_consumer: 0,
             told_absent: false,
+            told_failed: false,
         }
     }
 

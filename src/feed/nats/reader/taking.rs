@@ -128,8 +128,14 @@ impl Reader {
             Read::Done(reached) => {
                 self.counters.set_history(true);
                 self.reign.reached(reached, now_ms);
-                self.reading = None;
+                (self.reading, self.told_failed) = (None, false);
                 tracing::debug!("nats: the stream is read up to {reached}");
+            }
+            // A server that has just been started may not have it yet.
+            Read::Absent
+                if self.counters.has_history() && now_ms < self.due_since_ms + GIVE_UP_MS =>
+            {
+                self.fail("no such stream", now_ms);
             }
             Read::Absent => {
                 self.counters.set_history(false);
@@ -161,7 +167,9 @@ impl Reader {
         let Some(Reading { plan, .. }) = self.reading.take() else { return };
         let since_ms = self.due_since_ms;
         if now_ms < since_ms + GIVE_UP_MS {
-            tracing::warn!("nats: cannot read the stream: {why}; tried again");
+            if !std::mem::replace(&mut self.told_failed, true) {
+                tracing::warn!("nats: cannot read the stream: {why}; tried again");
+            }
             self.need(plan);
             (self.due_since_ms, self.due_ms) = (since_ms, now_ms + READ_AGAIN_MS);
         } else {
