@@ -60,7 +60,8 @@ pub enum FeedKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     #[error(
-        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, nats:URL or api"
+        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, nats:URL \
+         or api"
     )]
     UnknownFeed(String),
     #[error("{feed}: unknown key {key:?}; known are {known}")]
