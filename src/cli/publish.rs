@@ -6,6 +6,7 @@ mod service;
 pub use args::PublishArgs;
 
 use crate::cli::serve;
+use crate::config::Settings;
 use crate::control::{LOOK_RUNNING, LogLevel, Signals, Woken};
 use crate::feed::{FeedOpenError, Ingest, IngestCounters, IngestError, IngestHandle, Inlet, Retry};
 use crate::feed::{FeedSpec, Source, Subscribed};
@@ -59,11 +60,9 @@ pub fn run(args: &PublishArgs) -> ExitCode {
     let _log = LogLevel::start(&config.settings.log).expect("the level has been checked");
     panics::install();
     let settings = &config.settings;
-    let boundaries = &settings.boundaries;
-    let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
-    let started = Signals::new().map_err(StartError::Descriptors).and_then(|signals| {
-        Ok((signals, Running::start(options.clone(), &specs, settings.feed_stale_ms, retry)?))
-    });
+    let started = Signals::new()
+        .map_err(StartError::Descriptors)
+        .and_then(|signals| Ok((signals, Running::start(options.clone(), specs, settings)?)));
     let (mut signals, running) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -87,14 +86,16 @@ struct Running {
 impl Running {
     fn start(
         mut options: PublishOptions,
-        specs: &[FeedSpec],
-        stale_ms: u64,
-        retry: Retry,
+        specs: Vec<FeedSpec>,
+        settings: &Settings,
     ) -> Result<Running, StartError> {
+        let (stale_ms, boundaries) = (settings.feed_stale_ms, &settings.boundaries);
+        let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
         // Nobody subscribes here: a replay that waits for subscribers begins at once.
         let subscribed: Subscribed = Arc::new(|| u64::MAX);
-        let open = |spec: &FeedSpec| spec.open(&subscribed);
-        let sources: Vec<Box<dyn Source>> = specs.iter().map(open).collect::<Result<_, _>>()?;
+        let open = |spec: FeedSpec| spec.with_settings(settings).open(&subscribed);
+        let sources: Vec<Box<dyn Source>> =
+            specs.into_iter().map(open).collect::<Result<_, _>>()?;
         options.sequenced = sequenced(&sources);
         let brings_epoch = sources.iter().any(|source| source.epoch().is_some());
         let inlet = Arc::new(Inlet::new(INLET_TICKS)?);

@@ -13,6 +13,42 @@ pub enum Taken<'a> {
     Nothing,
 }
 
+/// What one line is, before it is counted.
+#[derive(Debug, PartialEq)]
+pub enum Judged<'a> {
+    Record(Record<'a>),
+    Blank,
+    /// The line, empty where it was too long, and why it is no record.
+    Bad {
+        line: &'a [u8],
+        reason: String,
+    },
+}
+
+/// Judges the next line; `None` where more bytes are needed for one. `at_end` says that none come,
+/// so that a last line needs no newline.
+pub fn judge(lines: &mut Lines, at_end: bool, takes_faults: bool) -> Option<Judged<'_>> {
+    let number = lines.number() + 1;
+    let line = match lines.next_line(at_end)? {
+        Line::Whole(line) => line,
+        Line::TooLong => {
+            let reason =
+                format!("it is longer than {FEED_LINE_BYTES_MAX} bytes; write one object a line");
+            return Some(Judged::Bad { line: &[], reason });
+        }
+    };
+    if line.trim_ascii().is_empty() {
+        return Some(Judged::Blank);
+    }
+    if takes_faults && is_fault(line) {
+        panic!("a fault was asked for by line {number}");
+    }
+    Some(match Record::parse(line) {
+        Ok(record) => Judged::Record(record),
+        Err(reason) => Judged::Bad { line, reason: reason.to_string() },
+    })
+}
+
 /// Lines, and the judgement on each.
 #[derive(Debug)]
 pub struct LineRecords {
@@ -35,18 +71,10 @@ impl LineRecords {
     /// so that a last line needs no newline.
     pub fn next_record(&mut self, at_end: bool, now_ns: i64) -> Option<Taken<'_>> {
         let number = self.lines.number() + 1;
-        let reason = match self.lines.next_line(at_end)? {
-            Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return Some(Taken::Nothing),
-            Line::Whole(bytes) if self.takes_faults && is_fault(bytes) => {
-                panic!("a fault was asked for by line {number}")
-            }
-            Line::Whole(bytes) => match Record::parse(bytes) {
-                Ok(record) => return Some(Taken::Record(record)),
-                Err(reason) => reason.to_string(),
-            },
-            Line::TooLong => {
-                format!("it is longer than {FEED_LINE_BYTES_MAX} bytes; write one object a line")
-            }
+        let reason = match judge(&mut self.lines, at_end, self.takes_faults)? {
+            Judged::Record(record) => return Some(Taken::Record(record)),
+            Judged::Blank => return Some(Taken::Nothing),
+            Judged::Bad { reason, .. } => reason,
         };
         self.bad_count += 1;
         if let Some(suppressed) = self.warnings.admit(now_ns) {

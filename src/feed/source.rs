@@ -1,8 +1,10 @@
 //! What the ingest thread asks of a feed.
 
+use super::intake::{IntakeCounts, Reception};
+use super::nats::NatsCounters;
 use super::numbering::Refusal;
 use super::spec::Pace;
-use crate::market::Record;
+use crate::market::{FeedState, Record};
 use std::sync::Arc;
 
 /// Sessions that have subscribed to something so far: what `replay:…,wait=N` waits for.
@@ -65,6 +67,17 @@ pub trait Source: Send {
         false
     }
 
+    /// How the feed is doing, where the source is told by who publishes it; `None`: its ticks say
+    /// all.
+    fn state(&self) -> Option<FeedState> {
+        None
+    }
+
+    /// What a connection to NATS counts, where it has one.
+    fn nats(&self) -> Option<Arc<NatsCounters>> {
+        None
+    }
+
     /// Lets `{"T":"fault"}` among its lines panic: for staging and tests.
     fn enable_faults(&mut self) {}
 
@@ -73,6 +86,21 @@ pub trait Source: Send {
 
     /// Lines that were no records, so far.
     fn bad_lines_count(&self) -> u64 {
+        0
+    }
+
+    /// What its publishers have sent, where it has any.
+    fn intake(&self) -> Option<IntakeCounts> {
+        None
+    }
+
+    /// Where bodies of lines are given to it, if it takes any.
+    fn reception(&self) -> Option<Arc<Reception>> {
+        None
+    }
+
+    /// Records of symbols that the feed's options leave out, so far.
+    fn filtered_count(&self) -> u64 {
         0
     }
 }

@@ -8,7 +8,7 @@ use super::publisher::Publisher;
 use crate::feed::BellListener;
 use crate::feed::nats::META_EVERY_MS;
 use async_nats::Message;
-use futures_util::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt};
 use std::future::pending;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ErrorCode, Message, kv};
-use futures_util::StreamExt;
+use futures::StreamExt;
 use std::time::Duration;
 
 /// In this time the stream knows a message again by its id: longer than any reconnect whose

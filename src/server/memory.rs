@@ -1,7 +1,9 @@
 //! The memory that clients may use, as a sum that is printed at start.
 
+use super::budget::feeds_that_listen;
 use super::cgroup::{self, Controller};
 use crate::config::Settings;
+use crate::feed::memory_bytes;
 use crate::hub::MemorySettings;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -74,7 +76,8 @@ impl MemoryBudget {
         let (source, limit_bytes) = find(settings.memory_budget_bytes, Path::new("/"));
         let share_percent = if source == MemorySource::Given { 100 } else { SHARE_PERCENT };
         let shards = shards as u64;
-        let own_bytes = PROCESS_BYTES + shards * (shard_bytes as u64 + ARENAS_BYTES);
+        let publishers: u64 = feeds_that_listen(settings).map(|n| memory_bytes(n) as u64).sum();
+        let own_bytes = PROCESS_BYTES + publishers + shards * (shard_bytes as u64 + ARENAS_BYTES);
         let share_bytes = (u128::from(limit_bytes) * u128::from(share_percent) / 100) as u64;
         let clients_bytes = share_bytes.saturating_sub(own_bytes);
         let budget =

@@ -4,6 +4,10 @@
 
 use crate::server::{NatsServer, Setup};
 use crate::tls::{Authority, Identity};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nkeys::KeyPair;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,4 +106,50 @@ fn tls_with_an_authority_of_ones_own() {
     settings.tls_certificate = text_of(&own.certificate);
     settings.tls_key = text_of(&own.key);
     try_connect(&server.url(), &settings).expect("our authority signed it");
+}
+
+/// A claim in the form of NATS, signed by its issuer.
+fn token(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({
+        "jti": subject.public_key(), "iat": 1_700_000_000, "iss": issuer.public_key(),
+        "name": "test", "sub": subject.public_key(), "nats": nats,
+    });
+    let text = format!("{}.{}", part(json!({"typ": "JWT", "alg": "ed25519-nkey"})), part(claims));
+    let signature = issuer.sign(text.as_bytes()).expect("a whole key pair");
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// Method: an operator, an account and a user of the test's own; the server knows the first two.
+#[test]
+fn credentials_of_a_user_whom_the_server_does_not_list() {
+    let [operator, account] = [KeyPair::new_operator(), KeyPair::new_account()];
+    let user = KeyPair::new_user();
+    let limits = json!({
+        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
+        "conn": -1, "leaf": -1,
+    });
+    let by_operator = token(&operator, &operator, json!({"type": "operator", "version": 2}));
+    let claims = json!({"type": "account", "version": 2, "limits": limits});
+    let by_account = token(&operator, &account, claims);
+    let claims = json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1});
+    let by_user = token(&account, &user, claims);
+    let more = format!(
+        "operator: {by_operator}\nresolver: MEMORY\nresolver_preload {{ {}: {by_account} }}",
+        account.public_key()
+    );
+    let server = NatsServer::start(Setup { more, ..Setup::default() });
+    let seed = user.seed().expect("a whole key pair");
+    let text = format!(
+        "-----BEGIN NATS USER JWT-----\n{by_user}\n------END NATS USER JWT------\n\n\
+         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    );
+    let credentials = file(&server, "user.creds", &text);
+    let mut settings = NatsSettings { credentials, ..NatsSettings::default() };
+    try_connect(&server.url(), &settings).expect("the account's user");
+    let why = try_connect(&server.url(), &NatsSettings::default()).expect_err("nobody");
+    assert!(why.contains("refused the login"), "{why}");
+    settings.credentials = file(&server, "empty.creds", "nothing");
+    let why = try_connect(&server.url(), &settings).expect_err("no credentials");
+    assert!(why.contains("nats_credentials"), "{why}");
 }

@@ -3,7 +3,7 @@
 use crate::nats_server::NatsServer;
 use crate::wait_for;
 use async_nats::ConnectOptions;
-use futures_util::StreamExt;
+use futures::StreamExt;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

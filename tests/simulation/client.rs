@@ -27,6 +27,8 @@ pub struct Connection {
     out: Vec<u8>,
     acts: VecDeque<(usize, Act)>,
     given: usize,
+    /// Where the last act ends of those that were given whole.
+    executed: usize,
     /// The send that the ring has under way.
     pub rest: Option<Bytes>,
     /// The server has shut its side.
@@ -69,9 +71,18 @@ impl Client {
             _ => (request(rng, "", msgpack), Act::Upgrade(None)),
         };
         let acts = VecDeque::from([(out.len(), act)]);
-        let (given, rest, shut, dropped, left) = (0, None, false, None, false);
-        let connection = Connection { slot, checker, out, acts, given, rest, shut, dropped, left };
-        self.connection = Some(connection);
+        self.connection = Some(Connection {
+            slot,
+            checker,
+            out,
+            acts,
+            given: 0,
+            executed: 0,
+            rest: None,
+            shut: false,
+            dropped: None,
+            left: false,
+        });
         if !self.had.is_empty() && rng.bool() {
             let mut change = Change { adds: true, ..Change::default() };
             let names = self.had.keys();
@@ -188,8 +199,13 @@ impl Connection {
 
     /// The hub has executed what was given to it.
     pub fn given(&mut self, world: &World) {
-        while let Some((_, act)) = self.acts.pop_front_if(|(end, _)| *end <= self.given) {
+        while let Some((end, act)) = self.acts.pop_front_if(|(end, _)| *end <= self.given) {
+            self.executed = end;
             self.checker.execute(act, world);
+        }
+        // A part of it can mean something by chance.
+        if self.given > self.executed && matches!(self.acts.front(), Some((_, Act::Garbage))) {
+            self.checker.is_lost = true;
         }
     }
 

@@ -26,9 +26,10 @@ struct Pair {
     may_jump: bool,
 }
 
-/// By symbol and channel; `None` where the client has not subscribed.
+/// By symbol and channel; `None` where the client has not subscribed. And the epoch that the
+/// client knows.
 #[derive(Debug)]
-pub struct Pairs([[Option<Pair>; 3]; NAMES.len()]);
+pub struct Pairs([[Option<Pair>; 3]; NAMES.len()], pub usize);
 
 pub fn has(items: &BTreeSet<Item>, name: &str, channel: usize) -> bool {
     items.iter().any(|(of, on)| *on == channel && (of == name || of == "*"))
@@ -36,7 +37,7 @@ pub fn has(items: &BTreeSet<Item>, name: &str, channel: usize) -> bool {
 
 impl Default for Pairs {
     fn default() -> Pairs {
-        Pairs([const { [const { None }; 3] }; NAMES.len()])
+        Pairs([const { [const { None }; 3] }; NAMES.len()], 0)
     }
 }
 
@@ -62,13 +63,24 @@ impl Pairs {
         }
     }
 
+    /// Numbers start again, and so does all that was subscribed: with the first of each.
+    pub fn begin(&mut self, era: usize) {
+        assert_eq!(era, self.1 + 1, "epochs come in order, and each is told");
+        self.1 = era;
+        for pair in self.0.iter_mut().flatten().flatten() {
+            assert_eq!(pair.gap_due, None, "the gap of a resume comes before the epoch's end");
+            *pair = Pair { first: First::Update, last: 0, gap_due: None, may_jump: true };
+        }
+    }
+
     /// A trade, quote or bar. `every`: the client keeps up, so that it gets every quote.
     pub fn item(&mut self, channel: usize, item: &Value, nanos: bool, every: bool, world: &World) {
         let symbol = symbol(item);
         let seq = item["sq"].as_u64().expect("sq");
         let pair = self.0[symbol][channel].as_mut();
         let pair = pair.unwrap_or_else(|| panic!("not subscribed to {item}"));
-        let content = world.symbols[symbol].events[channel].get(&seq);
+        let history = world.history(self.1, symbol);
+        let content = history.events[channel].get(&seq);
         content.expect("an event that was").check(item, nanos);
         assert_eq!(pair.gap_due, None, "the gap of a resume comes before {item}");
         assert_eq!(item.get("sn").is_some(), pair.first == First::Snapshot, "snapshot flag {item}");
@@ -80,7 +92,7 @@ impl Pairs {
             assert!(seq > pair.last, "after {} came {item}", pair.last);
         }
         if every && channel == QUOTES && pair.first == First::Seen && !pair.may_jump {
-            let next = world.following(symbol, channel, pair.last);
+            let next = history.following(channel, pair.last);
             assert_eq!(Some(seq), next, "a quote was merged for one who keeps up");
         }
         (pair.first, pair.last, pair.may_jump) = (First::Seen, seq, false);
@@ -99,7 +111,7 @@ impl Pairs {
         }
         let to = to.expect("only a resume has no number to name");
         assert!(to > pair.last, "a gap of what has come: {item} after {}", pair.last);
-        let history = &world.symbols[symbol];
+        let history = world.history(self.1, symbol);
         match from {
             Some(from) => {
                 assert!(history.losses.contains(&(from, to)), "no such loss: {item}");
@@ -113,6 +125,7 @@ impl Pairs {
 
     /// Nothing more will come: the client has the newest of all.
     pub fn at_rest(&self, world: &World) {
+        assert_eq!(self.1, world.era(&world.epoch), "the epoch at rest");
         for (symbol, pairs) in self.0.iter().enumerate() {
             for (channel, pair) in pairs.iter().enumerate() {
                 let Some(pair) = pair else { continue };

@@ -115,6 +115,11 @@ impl Run {
             if self.hub.is_full() {
                 break;
             }
+            if self.busy && self.rng.u16(..1_500) == 0 {
+                self.hub.tick(&self.world.next_epoch());
+                self.world.enter(self.hub.epoch());
+                continue;
+            }
             for tick in self.world.ticks(&mut self.rng, self.now.unix_ns) {
                 self.hub.tick(&tick);
             }
@@ -141,7 +146,7 @@ impl Run {
     /// The part of a shard's turn after the inlet.
     pub fn turn(&mut self) {
         self.hub.check();
-        while self.hub.next_batch(self.now) {
+        while self.next_batch() {
             if self.busy && self.rng.u16(..2_000) == 0 {
                 self.renew();
                 continue;
@@ -165,6 +170,13 @@ impl Run {
         }
         let promised = self.hub.next_ms();
         assert!(promised.is_none_or(|at| at > self.now.ms) || self.hub.has_work(self.now));
+    }
+
+    /// It may begin the epoch that the feed has begun before.
+    fn next_batch(&mut self) -> bool {
+        let is_any = self.hub.next_batch(self.now);
+        self.world.enter(self.hub.epoch());
+        is_any
     }
 
     fn anybody_catches_up(&self) -> bool {

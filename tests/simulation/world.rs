@@ -47,6 +47,8 @@ pub struct Marks {
 pub struct World {
     pub epoch: String,
     pub symbols: Vec<History>,
+    /// What was, by epoch: clients may still be reading it.
+    past: Vec<Vec<History>>,
     tape: VecDeque<(usize, u64)>,
     tape_ticks: usize,
     feeds: u8,
@@ -55,10 +57,18 @@ pub struct World {
     lists: BTreeSet<usize>,
 }
 
+impl History {
+    /// The sequence number that follows `seq` on a channel.
+    pub fn following(&self, channel: usize, seq: u64) -> Option<u64> {
+        self.events[channel].range(seq + 1..).next().map(|(seq, _)| *seq)
+    }
+}
+
 impl World {
     pub fn new(tape_ticks: usize, feeds: u8) -> World {
         World {
-            epoch: "e1".to_string(),
+            epoch: epoch_name(0),
+            past: Vec::new(),
             symbols: NAMES.iter().map(|_| History::default()).collect(),
             tape: VecDeque::new(),
             tape_ticks,
@@ -76,9 +86,37 @@ impl World {
         }
     }
 
-    /// The sequence number that follows `seq` on a symbol's channel.
-    pub fn following(&self, symbol: usize, channel: usize, seq: u64) -> Option<u64> {
-        self.symbols[symbol].events[channel].range(seq + 1..).next().map(|(seq, _)| *seq)
+    /// One symbol's history in an epoch, which is named by its number.
+    pub fn history(&self, era: usize, symbol: usize) -> &History {
+        match self.past.get(era) {
+            Some(symbols) => &symbols[symbol],
+            None => &self.symbols[symbol],
+        }
+    }
+
+    /// The number of an epoch that has begun.
+    pub fn era(&self, epoch: &str) -> usize {
+        let eras = 0..=self.past.len();
+        eras.into_iter().find(|era| epoch_name(*era) == epoch).expect("an epoch that has begun")
+    }
+
+    /// What ends this epoch.
+    pub fn next_epoch(&self) -> Tick {
+        let epoch = epoch_name(self.past.len() + 1);
+        Tick::new(TickBody::Epoch { epoch: Name::new(&epoch).expect("short") })
+    }
+
+    /// The hub is in this epoch: numbers start again where it is a new one.
+    pub fn enter(&mut self, epoch: &str) {
+        if epoch == self.epoch {
+            return;
+        }
+        let anew = |old: &History| History { id: old.id, ..History::default() };
+        let symbols = self.symbols.iter().map(anew).collect();
+        self.past.push(std::mem::replace(&mut self.symbols, symbols));
+        self.tape.clear();
+        self.epoch = epoch.to_string();
+        assert_eq!(self.era(epoch), self.past.len());
     }
 
     /// One event of the feed, with the definitions that it needs before it.
@@ -253,6 +291,10 @@ impl World {
             self.symbols[symbol].evicted = seq;
         }
     }
+}
+
+fn epoch_name(era: usize) -> String {
+    format!("e{}", era + 1)
 }
 
 fn float(units: i64, scale: u8) -> f64 {

@@ -15,7 +15,7 @@ const EMPTY_WORDS: [&str; 5] = ["manager", "handler", "helper", "util", "utils"]
 const FOREIGN: &str = "crossbeam::";
 
 /// Crates whose own names have one in them.
-const FOREIGN_CRATES: [&str; 2] = ["hyper_util", "futures_util"];
+const FOREIGN_CRATES: [&str; 1] = ["hyper_util"];
 
 /// Beginnings of paths that exist on one developer's machine only.
 const MACHINE_PATHS: [&str; 5] = ["/work/", "/tmp/", "/home/", "/root/", "/Users/"];

@@ -23,6 +23,8 @@ N sessions have subscribed; restamp gives event times of now.
 
 stdin: the same lines from standard input.
 
+nats:nats://HOST:4222[,subject=tape.>,history=off]: what a publisher sends by way of NATS.
+
 With SIGHUP the rate of a synthetic feed changes (rate, or interval_ms and burst). Anything else \
 about feeds needs a restart.",
             changes: Changes::Live,

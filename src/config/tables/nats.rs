@@ -11,8 +11,7 @@ pub const TABLE: Table = Table {
             key: "nats_credentials",
             value_name: "PATH",
             means: "File of credentials (.creds: a JWT and its seed) for NATS; empty for none",
-            why: "Read anew for each connection, so that it can be replaced. It goes before a \
-                  token, a user and what stands in the URL.",
+            why: "It goes before a token, a user and what stands in the URL.",
             changes: Changes::Restart,
             form: Form::Text(path),
             at: at!(nats.credentials),

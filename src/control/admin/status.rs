@@ -1,11 +1,14 @@
 //! `/api/status`: everything that is counted, as one JSON object.
 
 use super::readiness;
-use super::report::{ByWord, Feed, Latency, Limits, Shard, Status, Stream, Totals, Used, Word};
+use super::report::{
+    ByWord, Feed, Latency, Limits, Nats, Publishers, Shard, Status, Stream, Totals, Used, Word,
+};
 use super::view::{View, age_ms};
+use crate::feed::nats::NatsCounters;
 use crate::limits::INLET_TICKS;
 use crate::shard::ShardCounters;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Status {
     pub fn of(view: &View) -> Status {
@@ -97,9 +100,36 @@ fn feeds(view: &View) -> Vec<Feed> {
         rate: tenths(view.notes.history.rate(view, number)),
         age_ms: age_ms(counters),
         bad_lines: counters.bad_lines.load(Ordering::Relaxed),
+        refused: counters.refused.load(Ordering::Relaxed),
+        filtered: counters.filtered.load(Ordering::Relaxed),
+        publishers: feed.takes_publishers.then(|| Publishers {
+            connections: counters.intake.connections.load(Ordering::Relaxed),
+            refused: counters.intake.turned_away.load(Ordering::Relaxed),
+            bytes: counters.intake.bytes.load(Ordering::Relaxed),
+            lines: counters.intake.lines.load(Ordering::Relaxed),
+        }),
+        nats: counters.nats.as_deref().map(nats),
         reconnects: counters.restarts.load(Ordering::Relaxed),
     });
     all.collect()
+}
+
+fn nats(counters: &NatsCounters) -> Nats {
+    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let link = &counters.link;
+    Nats {
+        connected: link.is_up.load(Ordering::Relaxed),
+        history: counters.has_history(),
+        reconnects: link.reconnects(),
+        slow_consumer: of(&link.slow_consumer),
+        lame_duck: of(&link.lame_duck),
+        errors: of(&link.errors),
+        resyncs: of(&counters.resyncs),
+        history_messages: of(&counters.history_messages),
+        dropped_by_term: of(&counters.dropped_by_term),
+        dropped_by_epoch: of(&counters.dropped_by_epoch),
+        strange: of(&counters.strange),
+    }
 }
 
 /// Sums; reasons that did not occur are left out.

@@ -24,6 +24,10 @@ const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// Longer than any process waits.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
 
+/// One read of the socket. The client reads up to 128 times before others on its thread come to
+/// their turn, and what that brings must fit a subscription: 2 MiB, 5,000 ordinary messages.
+const READ_BYTES: u16 = 16 * 1024;
+
 /// Messages that a subscription keeps before it drops some and says so: a burst of a fifth of a
 /// second at 40,000 a second. An ordinary one is 300 bytes; 64 KiB is the most.
 const SUBSCRIPTION_MESSAGES_MAX: usize = 8_192;
@@ -55,7 +59,7 @@ pub struct Link {
     pub lame_duck: AtomicU64,
     /// Everything else that server or client complained about.
     pub errors: AtomicU64,
-    /// Rung after each change of the above.
+    /// Rung after each change of the above, for one who waits.
     pub changed: Notify,
 }
 
@@ -143,7 +147,7 @@ impl Link {
             }
             Event::Draining => {}
         }
-        self.changed.notify_waiters();
+        self.changed.notify_one();
     }
 }
 
@@ -190,6 +194,7 @@ fn options(
         .name(name)
         .ping_interval(PING_EVERY)
         .connection_timeout(CONNECT_TIMEOUT)
+        .read_buffer_capacity(READ_BYTES)
         .subscription_capacity(SUBSCRIPTION_MESSAGES_MAX)
         .event_callback(move |event| {
             noted.note(&event);
