@@ -16,6 +16,9 @@ use feeder::Way;
 use measured::{Measured, measure};
 use server::{NatsServer, Setup};
 
+/// A number of a run.
+type Column = fn(&Measured) -> f64;
+
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -45,7 +48,7 @@ fn main() {
             }
         }
     }
-    let columns: [(&str, fn(&Measured) -> f64); 5] = [
+    let columns: [(&str, Column); 5] = [
         ("shard, us a tick", |m| m.shard_us),
         ("ingest, us a tick", |m| m.ingest_us),
         ("feed's thread, us a tick", |m| m.feed_us),
@@ -62,7 +65,7 @@ fn main() {
     println!("\nshard, NATS / pipe, by pairs: {paired:.3?}");
 }
 
-fn median(all: &[Measured], of: fn(&Measured) -> f64) -> f64 {
+fn median(all: &[Measured], of: Column) -> f64 {
     let mut values: Vec<f64> = all.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -259,8 +259,11 @@ impl Reader {
     fn take_reads(&mut self, first: Read) {
         self.take_read(first);
         for _ in 1..MESSAGES_MAX {
+            if self.outbox.is_backed_up() {
+                break;
+            }
             let more = self.reading.as_mut().and_then(|reading| reading.from.try_recv().ok());
-            let Some(read) = more.filter(|_| !self.outbox.is_backed_up()) else { break };
+            let Some(read) = more else { break };
             self.take_read(read);
         }
         self.outbox.close_block();
@@ -282,6 +285,7 @@ impl Reader {
         }
         let is_up = self.counters.link.is_up.load(Ordering::Acquire);
         let Some(plan) = self.due.filter(|_| is_up) else { return };
+        let plan = self.missed.map_or(plan, |missed| missed.and(plan));
         (self.due, self.missed, self.read_ms) = (None, None, now_ms.max(1));
         self.in_a_row += 1;
         let term = match plan {

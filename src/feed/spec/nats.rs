@@ -33,7 +33,6 @@ pub fn parse(text: &str) -> Result<(Box<Following>, CommonSpec), SpecError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::feed::{FeedKind, FeedSpec};
 
     #[test]
