@@ -50,6 +50,7 @@ impl Feeder {
                 state: PublisherState::Ok,
                 stream_seq: None,
                 every_ms: 5,
+                leaving: false,
             };
             steps(ticks_per_second, &stop, |ticks| {
                 runtime.block_on(async {
