@@ -187,7 +187,7 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 pub const FEEDS_MAX: usize = 16;
 
 /// Connections of a feed that listens for publishers, where its text does not say, and the most
-/// that it may say: each may hold some 250 KiB.
+/// that it may say: each may hold some 250 KiB, and 544 KiB in the kernel.
 pub const PUBLISHERS: usize = 64;
 pub const PUBLISHERS_MAX: usize = 1024;
 

@@ -75,8 +75,11 @@ pub struct Selected {
 
 impl Selected {
     /// The source itself where everything of it is taken as it is, and it is no line of others.
-    pub fn wrap(source: Box<dyn Source>, common: &CommonSpec) -> Box<dyn Source> {
+    pub fn wrap(mut source: Box<dyn Source>, common: &CommonSpec) -> Box<dyn Source> {
         let CommonSpec { selection, line } = common.clone();
+        if line.is_some() {
+            source.enable_epochs();
+        }
         if selection.is_all() && line.is_none() {
             return source;
         }
@@ -133,6 +136,10 @@ impl Source for Selected {
 
     fn set_pace(&mut self, pace: Pace) {
         self.source.set_pace(pace);
+    }
+
+    fn reconnects_count(&self) -> u64 {
+        self.source.reconnects_count()
     }
 
     fn bad_lines_count(&self) -> u64 {

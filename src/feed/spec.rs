@@ -6,20 +6,24 @@ mod nats;
 mod options;
 mod replay;
 mod synthetic;
+mod websocket;
 
 pub use common::CommonSpec;
 pub use intake::{TcpSpec, UnixSpec};
 pub use replay::ReplaySpec;
 pub use synthetic::{Pace, SyntheticSpec};
+pub use websocket::WebsocketSpec;
 
-use super::intake::{Intake, IntakeLimits, ListenError, Listening};
+use super::intake::{self as publishers, Intake, IntakeLimits, ListenError, Listening};
 use super::nats::{Following, NatsFeed};
 use super::replay::Replay;
 use super::selected::Selected;
 use super::source::{Source, Subscribed};
 use super::stdin::Stdin;
 use super::synthetic::Synthetic;
+use super::websocket::{CredentialsError, MEMORY_BYTES as UPSTREAM_BYTES, TlsError, Websocket};
 use crate::config::Settings;
+use crate::wire::client::EndpointError;
 use common::COMMON_KEYS;
 use options::Options;
 use std::io;
@@ -45,6 +49,7 @@ pub struct FeedSpec {
 /// * `unix:PATH[,OPTION…]`: the same at a Unix socket, see [`UnixSpec`].
 /// * `nats:URL[,OPTION…]`: see [`Following`].
 /// * `api[:OPTION…]`: lines in bodies that are posted to the admin port.
+/// * `websocket:URL[,OPTION…]`: another server's stream, see [`WebsocketSpec`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum FeedKind {
     Synthetic(SyntheticSpec),
@@ -54,14 +59,15 @@ pub enum FeedKind {
     Unix(UnixSpec),
     Api,
     Nats(Box<Following>),
+    Websocket(Box<WebsocketSpec>),
 }
 
 /// What is wrong with a feed's text. Whoever reads it knows where it was given, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     #[error(
-        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, nats:URL \
-         or api"
+        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, api, \
+         nats:URL or websocket:URL"
     )]
     UnknownFeed(String),
     #[error("{feed}: unknown key {key:?}; known are {known}")]
@@ -78,6 +84,10 @@ pub enum SpecError {
     NoPath(&'static str),
     #[error("nats: {0}")]
     Nats(String),
+    #[error("websocket: the URL is missing; give websocket:ws://HOST:PORT/v1/stream")]
+    NoUrl,
+    #[error("websocket: {0}")]
+    Endpoint(EndpointError),
     #[error("tcp: {0:?} is no address; give tcp:127.0.0.1:9100 or tcp:[::1]:9100, then options")]
     NoAddress(String),
 }
@@ -91,6 +101,10 @@ pub enum FeedOpenError {
     NotAFile(PathBuf),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error("--feed websocket: {0}")]
+    Tls(#[from] TlsError),
+    #[error("--feed websocket: {0}")]
+    Credentials(#[from] CredentialsError),
 }
 
 impl FeedSpec {
@@ -104,6 +118,7 @@ impl FeedSpec {
             FeedKind::Unix(_) => "unix",
             FeedKind::Api => "api",
             FeedKind::Nats(_) => "nats",
+            FeedKind::Websocket(_) => "websocket",
         }
     }
 
@@ -131,6 +146,14 @@ impl FeedSpec {
             FeedKind::Tcp(spec) => Some(spec.limits.connections),
             FeedKind::Unix(spec) => Some(spec.limits.connections),
             _ => None,
+        }
+    }
+
+    /// What it may hold beside the tables that all feeds share, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.kind {
+            FeedKind::Websocket(_) => UPSTREAM_BYTES,
+            _ => self.publishers_max().map_or(0, publishers::memory_bytes),
         }
     }
 
@@ -171,13 +194,13 @@ impl FeedSpec {
             }
             FeedKind::Nats(following) => Box::new(NatsFeed::new(Following::clone(following))),
             FeedKind::Api => self.intake(None, intake::API_LIMITS),
+            FeedKind::Websocket(spec) => Box::new(Websocket::new(spec)?),
         };
         Ok(Selected::wrap(source, &self.common))
     }
 
     fn intake(&self, listening: Option<Listening>, limits: IntakeLimits) -> Box<dyn Source> {
-        let takes_epochs = self.line().is_some();
-        Box::new(Intake::new(self.kind().into(), listening, limits, takes_epochs))
+        Box::new(Intake::new(self.kind().into(), listening, limits))
     }
 }
 
@@ -191,6 +214,10 @@ impl FromStr for FeedSpec {
             "replay" => with(ReplaySpec::parse(rest)?, FeedKind::Replay),
             "tcp" => with(TcpSpec::parse(rest)?, FeedKind::Tcp),
             "nats" => with(nats::parse(rest)?, FeedKind::Nats),
+            "websocket" => {
+                let (spec, common) = WebsocketSpec::parse(rest)?;
+                (FeedKind::Websocket(Box::new(spec)), common)
+            }
             "unix" => with(UnixSpec::parse(rest)?, FeedKind::Unix),
             "api" => (FeedKind::Api, only_common("api", rest)?),
             "stdin" => (FeedKind::Stdin, only_common("stdin", rest)?),

@@ -53,7 +53,7 @@ impl Publisher {
             TickBody::FeedState { feed, state, .. } => {
                 self.meta_is_due |= self.states.note(feed, state);
             }
-            TickBody::Epoch { epoch } => self.change_epoch(&Arc::from(epoch.as_str())),
+            TickBody::Epoch { epoch, .. } => self.change_epoch(&Arc::from(epoch.as_str())),
             TickBody::Code { .. } | TickBody::Conditions { .. } => {}
             _ => return false,
         }

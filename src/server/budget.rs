@@ -125,7 +125,7 @@ impl Budget {
 }
 
 /// Of each feed that listens, how many publishers it may have. What is no feed is not started.
-pub fn feeds_that_listen(settings: &Settings) -> impl Iterator<Item = usize> {
+fn feeds_that_listen(settings: &Settings) -> impl Iterator<Item = usize> {
     let specs = settings.feeds.iter().filter_map(|text| text.parse::<FeedSpec>().ok());
     specs.filter_map(|spec| spec.publishers_max())
 }
@@ -165,6 +165,19 @@ mod tests {
         }
         assert!(budget(1, 20_000, None).sessions_max >= 18_000);
         assert!(budget(2, 20_000, None).sessions_max >= 17_000);
+    }
+
+    #[test]
+    fn publishers_have_descriptors_of_their_own() {
+        let mut settings = Settings::default();
+        let without = Budget::new(&settings, 2, 20_000, 16 << 30);
+        let feeds = ["synthetic", "tcp:127.0.0.1:0,connections=10", "unix:/x,connections=1"];
+        settings.feeds = feeds.map(str::to_string).to_vec();
+        let with = Budget::new(&settings, 2, 20_000, 16 << 30);
+        let more = with.descriptors_reserved - without.descriptors_reserved;
+        assert_eq!((more, with.publisher_descriptors), (59, 59), "11 and twice 24");
+        assert!(with.reserve_in_words().contains("+ 59 publishers + "));
+        assert!(!without.reserve_in_words().contains("publishers"));
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! The memory that clients may use, as a sum that is printed at start.
 
-use super::budget::feeds_that_listen;
 use super::cgroup::{self, Controller};
 use crate::config::Settings;
-use crate::feed::memory_bytes;
+use crate::feed::FeedSpec;
 use crate::hub::MemorySettings;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -76,8 +75,10 @@ impl MemoryBudget {
         let (source, limit_bytes) = find(settings.memory_budget_bytes, Path::new("/"));
         let share_percent = if source == MemorySource::Given { 100 } else { SHARE_PERCENT };
         let shards = shards as u64;
-        let publishers: u64 = feeds_that_listen(settings).map(|n| memory_bytes(n) as u64).sum();
-        let own_bytes = PROCESS_BYTES + publishers + shards * (shard_bytes as u64 + ARENAS_BYTES);
+        // What is no feed is not started.
+        let specs = settings.feeds.iter().filter_map(|text| text.parse::<FeedSpec>().ok());
+        let feeds: u64 = specs.map(|spec| spec.memory_bytes() as u64).sum();
+        let own_bytes = PROCESS_BYTES + feeds + shards * (shard_bytes as u64 + ARENAS_BYTES);
         let share_bytes = (u128::from(limit_bytes) * u128::from(share_percent) / 100) as u64;
         let clients_bytes = share_bytes.saturating_sub(own_bytes);
         let budget =

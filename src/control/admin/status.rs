@@ -109,7 +109,7 @@ fn feeds(view: &View) -> Vec<Feed> {
             lines: counters.intake.lines.load(Ordering::Relaxed),
         }),
         nats: counters.nats.as_deref().map(nats),
-        reconnects: counters.restarts.load(Ordering::Relaxed),
+        reconnects: counters.reconnects(),
     });
     all.collect()
 }

@@ -14,6 +14,7 @@ mod publisher;
 mod reception;
 mod replies;
 
+pub use control::Control;
 pub use listening::{ListenError, Listening};
 pub use reception::{Closed, Reception};
 pub use replies::Report;
@@ -73,7 +74,8 @@ impl IntakeCounters {
 
 /// What a feed with so many connections may hold in the process and in the kernel, in bytes.
 pub fn memory_bytes(connections: usize) -> usize {
-    connections * (connection::CONNECTION_BYTES + 2 * listening::RECEIVE_BUFFER_BYTES)
+    let kernel_bytes = 2 * (listening::RECEIVE_BUFFER_BYTES + listening::SEND_BUFFER_BYTES);
+    connections * (connection::CONNECTION_BYTES + kernel_bytes)
 }
 
 /// Descriptors of a feed that listens with so many connections: these, those that are being turned
@@ -93,6 +95,8 @@ pub struct Intake {
     accepting: Option<Accepting>,
     /// The one whose turn is next is in front.
     publishers: VecDeque<Publisher>,
+    /// Have given everything, and are told so in the next poll: until then it is on its way.
+    ended: Vec<Publisher>,
     lines: LineRules,
     counts: IntakeCounts,
     bad_lines_count: u64,
@@ -110,13 +114,8 @@ pub struct LineRules {
 
 impl Intake {
     /// `listening` is `None` where publishers come by the reception alone.
-    pub fn new(
-        name: String,
-        listening: Option<Listening>,
-        limits: IntakeLimits,
-        takes_epochs: bool,
-    ) -> Intake {
-        let (takes_faults, warnings) = (false, LogLimit::default());
+    pub fn new(name: String, listening: Option<Listening>, limits: IntakeLimits) -> Intake {
+        let (takes_faults, takes_epochs, warnings) = (false, false, LogLimit::default());
         Intake {
             name,
             reception: Arc::new(Reception::new(limits.connections)),
@@ -124,6 +123,7 @@ impl Intake {
             limits,
             accepting: None,
             publishers: VecDeque::new(),
+            ended: Vec::new(),
             lines: LineRules { takes_faults, takes_epochs, warnings },
             counts: IntakeCounts::default(),
             bad_lines_count: 0,
@@ -164,7 +164,7 @@ impl Intake {
             Progress::More => Turned::On,
             Progress::Idle { again_ns } => Turned::Idle(again_ns),
             Progress::Ended => {
-                self.publishers.pop_front();
+                self.ended.extend(self.publishers.pop_front());
                 return (used, Turned::On);
             }
             Progress::Epoch(epoch) => {
@@ -191,6 +191,7 @@ impl Source for Intake {
         if let Err(why) = self.begin() {
             return Next::Failed(why);
         }
+        self.ended.drain(..).for_each(Publisher::finish);
         self.publishers.extend(self.reception.newcomers(self.publishers.len()));
         let (mut left, mut idle, mut again_ns) = (budget, 0, None);
         while idle < self.publishers.len() {
@@ -208,7 +209,11 @@ impl Source for Intake {
                 }
             }
         }
-        again_ns.map_or(Next::Wake, Next::At)
+        match again_ns {
+            _ if !self.ended.is_empty() => Next::More,
+            Some(at_ns) => Next::At(at_ns),
+            None => Next::Wake,
+        }
     }
 
     fn is_live(&self) -> bool {
@@ -222,6 +227,10 @@ impl Source for Intake {
 
     fn epoch(&self) -> Option<&str> {
         self.epoch.as_deref()
+    }
+
+    fn enable_epochs(&mut self) {
+        self.lines.takes_epochs = true;
     }
 
     fn enable_faults(&mut self) {
@@ -242,3 +251,6 @@ impl Source for Intake {
         self.listening.is_none().then(|| Arc::clone(&self.reception))
     }
 }
+
+#[cfg(test)]
+mod tests;

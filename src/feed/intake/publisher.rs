@@ -2,6 +2,7 @@
 
 use super::super::line_records::{Judged, judge};
 use super::super::lines::Lines;
+use super::super::numbering::Refusal;
 use super::super::source::Sink;
 use super::LineRules;
 use super::control::Control;
@@ -119,6 +120,11 @@ impl Publisher {
         (used, Progress::More)
     }
 
+    /// The last answer: what it gave has its numbers, and was offered to every shard.
+    pub fn finish(mut self) {
+        self.replies.end(self.counts);
+    }
+
     /// Moves bytes into `lines`; `Some` where none are there.
     fn fill(&mut self, now_ns: i64) -> Option<Progress> {
         if self.used < self.block.len() {
@@ -130,7 +136,6 @@ impl Publisher {
             return None;
         }
         if self.end != End::Open {
-            self.replies.end(self.counts);
             return Some(Progress::Ended);
         }
         match self.input.try_recv() {
@@ -159,6 +164,7 @@ impl Publisher {
                 return None;
             }
             Verdict::Taken => self.counts.records += 1,
+            Verdict::Duplicate => self.counts.duplicates += 1,
             Verdict::Refused(why) => {
                 self.counts.refused += 1;
                 if self.replies.wants_errors() {
@@ -184,6 +190,7 @@ impl Publisher {
 enum Verdict {
     Blank,
     Taken,
+    Duplicate,
     Refused(String),
     Bad(String),
     Acks { every: u64, id: Option<String> },
@@ -197,6 +204,7 @@ impl Verdict {
             Judged::Record(record) => {
                 return match sink(record) {
                     Ok(()) => Verdict::Taken,
+                    Err(Refusal::Duplicate(_)) => Verdict::Duplicate,
                     Err(refusal) => Verdict::Refused(refusal.to_string()),
                 };
             }

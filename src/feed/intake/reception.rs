@@ -67,6 +67,8 @@ impl Reception {
 
     pub(super) fn turn_away(&self) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
+        // It publishes what it counts.
+        self.wake();
     }
 
     pub(super) fn turned_away(&self) -> u64 {

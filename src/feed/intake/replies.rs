@@ -3,7 +3,8 @@
 use crossbeam::queue::ArrayQueue;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{Notify, oneshot};
 
 /// Answers to one connection that its socket has not taken yet. Of more, the newest ack stands for
@@ -91,7 +92,7 @@ pub enum Replies {
 
 /// The answers of one connection, on their way out.
 pub struct LineReplies {
-    outgoing: std::sync::Arc<Outgoing>,
+    outgoing: Arc<Outgoing>,
     acks: Option<Acks>,
 }
 
@@ -111,11 +112,20 @@ struct Acks {
 /// Lines from the ingest thread to a connection's writer.
 #[derive(Debug)]
 pub struct Outgoing {
-    lines: ArrayQueue<String>,
+    lines: ArrayQueue<Answer>,
     /// The newest ack, where `lines` had no room.
-    owed: ArrayQueue<String>,
+    owed: ArrayQueue<Answer>,
+    /// The number of the ack that was written last.
+    written: AtomicU64,
     has_ended: AtomicBool,
     wake: Notify,
+}
+
+#[derive(Debug)]
+struct Answer {
+    /// Of an ack: how many lines it counts, and one more.
+    ack: Option<u64>,
+    text: String,
 }
 
 impl Default for Outgoing {
@@ -123,6 +133,7 @@ impl Default for Outgoing {
         Outgoing {
             lines: ArrayQueue::new(WAITING_MAX),
             owed: ArrayQueue::new(1),
+            written: AtomicU64::new(0),
             has_ended: AtomicBool::new(false),
             wake: Notify::new(),
         }
@@ -135,8 +146,15 @@ impl Outgoing {
         loop {
             // Asked first: what was left before the end is then seen below.
             let has_ended = self.has_ended.load(Ordering::Acquire);
-            if let Some(line) = self.lines.pop().or_else(|| self.owed.pop()) {
-                return Some(line);
+            if let Some(answer) = self.lines.pop().or_else(|| self.owed.pop()) {
+                // Between the two looks many may have come: what is owed is then the newest, and
+                // says what those acks would.
+                let written = self.written.load(Ordering::Relaxed);
+                if answer.ack.is_some_and(|ack| ack < written) {
+                    continue;
+                }
+                self.written.store(answer.ack.unwrap_or(written), Ordering::Relaxed);
+                return Some(answer.text);
             }
             if has_ended {
                 return None;
@@ -145,14 +163,15 @@ impl Outgoing {
         }
     }
 
-    fn push(&self, line: String) -> Result<(), String> {
-        let pushed = self.lines.push(line);
+    /// The error gives it back: there is no room.
+    fn push(&self, answer: Answer) -> Result<(), Answer> {
+        let pushed = self.lines.push(answer);
         self.wake.notify_one();
         pushed
     }
 
-    fn push_ack(&self, ack: String) {
-        // An older one would come after this one.
+    fn push_ack(&self, ack: Answer) {
+        // This one says what it would.
         self.owed.pop();
         if let Err(ack) = self.push(ack) {
             self.owed.force_push(ack);
@@ -167,7 +186,7 @@ impl Outgoing {
 }
 
 impl Replies {
-    pub fn to_connection(outgoing: std::sync::Arc<Outgoing>) -> Replies {
+    pub fn to_connection(outgoing: Arc<Outgoing>) -> Replies {
         Replies::Lines(LineReplies { outgoing, acks: None })
     }
 
@@ -261,7 +280,7 @@ impl LineReplies {
         acks.acked = counts.lines;
         let suppressed = std::mem::take(&mut acks.suppressed);
         let ack = Ack { kind: "ack", counts, id: acks.id.as_deref(), suppressed };
-        self.outgoing.push_ack(line(&ack));
+        self.outgoing.push_ack(Answer { ack: Some(counts.lines + 1), text: line(&ack) });
     }
 
     fn error(&mut self, number: u64, msg: &str, now_ns: i64) {
@@ -271,8 +290,8 @@ impl LineReplies {
         }
         if acks.sent < ERRORS_PER_SECOND {
             let (kind, line_number, suppressed) = ("error", Some(number), acks.suppressed);
-            let error = line(&ErrorLine { kind, line: line_number, msg, suppressed });
-            if self.outgoing.push(error).is_ok() {
+            let text = line(&ErrorLine { kind, line: line_number, msg, suppressed });
+            if self.outgoing.push(Answer { ack: None, text }).is_ok() {
                 (acks.sent, acks.suppressed) = (acks.sent + 1, 0);
                 return;
             }

@@ -238,7 +238,7 @@ fn reconnect_delay(attempts: usize) -> Duration {
 fn with_tls(options: ConnectOptions, settings: &NatsSettings) -> Result<ConnectOptions, NatsError> {
     // Where another library brings a second provider, rustls would not choose. Who was first with
     // it stays.
-    let _ = async_nats::rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut options = options.require_tls(settings.tls_required);
     if !settings.tls_ca.is_empty() {
         read("nats_tls_ca", &settings.tls_ca)?;

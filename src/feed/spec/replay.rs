@@ -37,6 +37,10 @@ impl ReplaySpec {
             wait: options.take_whole("wait", 0, u64::MAX)?.unwrap_or(0),
             restamp: options.take_word("restamp"),
         };
+        if let Some(line) = common.line.as_ref().filter(|_| spec.repeat) {
+            // From the second pass on every number would have come before.
+            return Err(options.wrong("line", line, "it without loop"));
+        }
         options.finish()?;
         Ok((spec, common))
     }

@@ -99,6 +99,7 @@ fn errors_name_key_value_and_cure() {
         ("replay:x,speed=-1", vec!["speed=-1", "max"]),
         ("replay:x,speed=nan", vec!["speed=nan"]),
         ("replay:x,wait=soon", vec!["wait=soon"]),
+        ("replay:x,loop,line=a", vec!["line=a", "without loop"]),
         ("replay:x,loop,loop", vec!["loop", "twice"]),
     ] {
         let error = text.parse::<FeedSpec>().expect_err(text).to_string();

@@ -40,7 +40,7 @@ pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
     let help = "Trades in no bar, because they came after its close.";
     out.counter("feed_late_trades", help, each(|c| c.late_trades.load(Ordering::Relaxed)))?;
     let help = "Starts of the feed after it had failed.";
-    out.counter("feed_reconnects", help, each(|c| c.restarts.load(Ordering::Relaxed)))?;
+    out.counter("feed_reconnects", help, each(FeedCounters::reconnects))?;
     let symbols = view.ingest.symbols.load(Ordering::Relaxed);
     out.gauge("symbols", "Symbols of all feeds.", [(vec![], symbols)])?;
     let dropped = view.ingest.codes_dropped.load(Ordering::Relaxed);

@@ -1,5 +1,4 @@
 use super::*;
-use std::sync::Arc;
 
 fn replies() -> (Replies, Arc<Outgoing>) {
     let outgoing = Arc::new(Outgoing::default());
@@ -9,7 +8,7 @@ fn replies() -> (Replies, Arc<Outgoing>) {
 /// What waits, as JSON.
 fn waiting(outgoing: &Outgoing) -> Vec<serde_json::Value> {
     let lines = std::iter::from_fn(|| outgoing.lines.pop().or_else(|| outgoing.owed.pop()));
-    lines.map(|line| serde_json::from_str(&line).expect("JSON")).collect()
+    lines.map(|line| serde_json::from_str(&line.text).expect("JSON")).collect()
 }
 
 fn lines(lines: u64) -> Counts {
@@ -53,6 +52,27 @@ fn who_does_not_read_costs_a_bounded_room_and_misses_no_count() {
     assert_eq!((acks.len(), acks[WAITING_MAX]["lines"].as_u64()), (WAITING_MAX + 1, Some(10_000)));
     replies.counted(lines(10_001), 0);
     assert_eq!(waiting(&outgoing)[0]["lines"], 10_001);
+}
+
+/// Method: what the writer would see that is stopped between its two looks: the queue was empty,
+/// and when it takes what is owed, many acks came into the queue before that one.
+#[test]
+fn acks_never_go_back() {
+    let (mut replies, outgoing) = replies();
+    replies.ask_acks(1, None, lines(0));
+    assert_eq!(waiting(&outgoing).len(), 1);
+    (1..=100).for_each(|count| replies.counted(lines(count), 0));
+    let owed = outgoing.owed.pop().expect("the queue had no room for it");
+    assert_eq!(owed.ack, Some(101));
+    outgoing.written.store(101, Ordering::Relaxed);
+    replies.end(lines(100));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut rest = Vec::new();
+    while let Some(line) = runtime.block_on(outgoing.next()) {
+        rest.push(serde_json::from_str::<serde_json::Value>(&line).expect("JSON"));
+    }
+    assert!(rest.iter().all(|ack| ack["lines"] == 100), "{rest:?}");
+    assert_eq!(rest.len(), 1, "the last ack, at the end");
 }
 
 #[test]
