@@ -10,7 +10,7 @@ pub struct Clash {
     pub cure: &'static str,
 }
 
-pub const ALL: [Clash; 10] = [
+pub const ALL: [Clash; 12] = [
     Clash {
         keys: ["admin", "listen"],
         is_there: |s| s.admin == Some(s.listen) && s.listen.port() != 0,
@@ -27,6 +27,16 @@ pub const ALL: [Clash; 10] = [
         is_there: |s| s.boundaries.feed_retry_ms_max < s.boundaries.feed_retry_ms,
         cure: "the longest wait is not below the first; give feed_retry_ms_max at least \
                feed_retry_ms",
+    },
+    Clash {
+        keys: ["nats_password_file", "nats_user"],
+        is_there: |s| s.nats.password_file.is_empty() != s.nats.user.is_empty(),
+        cure: "a user and a password belong together; give both or none",
+    },
+    Clash {
+        keys: ["nats_tls_key", "nats_tls_certificate"],
+        is_there: |s| s.nats.tls_key.is_empty() != s.nats.tls_certificate.is_empty(),
+        cure: "a certificate and its key belong together; give both or none",
     },
     Clash {
         keys: ["notsent_lowat_bytes", "send_buffer_bytes"],
