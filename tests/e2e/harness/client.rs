@@ -48,12 +48,17 @@ impl Client {
 
     /// The upgrade alone, over a socket that may have options.
     pub fn open(stream: TcpStream, target: &str) -> Client {
-        stream.set_nodelay(true).expect("a TCP socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-        let peer = stream.peer_addr().expect("connected");
+        Client::try_open(stream, target).expect("an upgrade")
+    }
+
+    /// As [`Client::open`]; `None` where the server is gone before it has answered.
+    pub fn try_open(stream: TcpStream, target: &str) -> Option<Client> {
+        stream.set_nodelay(true).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let peer = stream.peer_addr().ok()?;
         let request = format!("ws://{peer}{target}").into_client_request().expect("a URL");
-        let (socket, _) = tungstenite::client::client(request, stream).expect("an upgrade");
-        Client { socket, epoch: String::new() }
+        let (socket, _) = tungstenite::client::client(request, stream).ok()?;
+        Some(Client { socket, epoch: String::new() })
     }
 
     pub fn stream(&self) -> &TcpStream {
