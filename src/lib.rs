@@ -39,8 +39,8 @@
 //! [`market::Tick`] records (feed to shard, one bounded queue each), an accepted socket that a full
 //! shard hands to one with room, control messages (stop, new settings, questions: one bounded
 //! queue per shard each, and a bounded reply to who asked), names of symbols (feed to admin port,
-//! each once), and counters: plain atomics, written by one thread alone. No payload, no reference
-//! count and no lock is shared by two shards.
+//! each once), the name of the epoch (feed to admin port), and counters: plain atomics, written by
+//! one thread alone. No payload, no reference count and no lock is shared by two shards.
 //!
 //! # Invariants
 //! 1. Only what is listed above crosses cores. A hub is not `Send` (`tests/invariants.rs`); a tick
@@ -61,9 +61,9 @@
 //!    cause is asserted. `tests/conformance`, `tests/simulation`. Where that fails, it costs one
 //!    session (`hub/boundary.rs`), one shard (`shard/survivor.rs`) or one feed
 //!    (`feed/feed_run.rs`) and not the process: `tests/boundaries`.
-//! 7. Per client and symbol, sequence numbers only grow; at rest, a client's last value equals
-//!    `latest`; no trade is lost without a `gap`. `tests/simulation`, `tests/e2e`, and
-//!    `tapecast load` checks every stream that it opens.
+//! 7. Per client, symbol and epoch, sequence numbers only grow; at rest, a client's last value
+//!    equals `latest`; no trade is lost without a `gap` or a new epoch. `tests/simulation`,
+//!    `tests/e2e`, and `tapecast load` checks every stream that it opens.
 //! 8. After a Close frame no byte is sent: `tests/simulation`, `tests/conformance` (replies).
 //! 9. Every accepted socket is released exactly once; after the last one leaves, all budgets are
 //!    back at zero: `tests/simulation`, `tests/overload`, `tests/ring_leaks.rs`.

@@ -186,12 +186,16 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 /// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
 pub const FEEDS_MAX: usize = 16;
 
-/// Trades that wait behind a hole in the numbers of a source, for the other line or for history:
-/// what a busy feed gives in a second, 6 MiB.
+/// Trades of all feeds that wait behind holes in the numbers of their sources, for the other line
+/// or for history: what a busy feed gives in a second, 6 MiB.
 pub const HELD_TICKS_MAX: usize = 65_536;
 
 /// The highest number that a source may give: clients in JavaScript count exactly up to it.
 pub const SEQ_MAX: u64 = 1 << 53;
+
+/// How far a source's numbers may go on at once: above what a symbol has in weeks, and below what
+/// a damaged number is likely to be.
+pub const SEQ_JUMP_MAX: u64 = 1 << 36;
 
 /// Most records a second, or in one burst, that a synthetic feed may be asked for: far above what
 /// one ingest thread can make, so that a typo is told from a load.

@@ -89,6 +89,12 @@ impl Bars {
         self.reached_ns = i64::MIN;
     }
 
+    /// Open bars are given up.
+    pub fn forget(&mut self) {
+        self.minutes.clear();
+        self.reached_ns = i64::MIN;
+    }
+
     /// When the clock closes the next bars, ns since the Unix epoch.
     pub fn next_close_ns(&self) -> Option<i64> {
         self.minutes.front().map(|minute| close_ns(minute.start_ns))

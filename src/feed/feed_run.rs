@@ -2,6 +2,8 @@
 
 mod taking;
 
+pub(super) use taking::HISTORY_WAIT_NS;
+
 use super::bars::Bars;
 use super::feed_counters::{FeedCondition, FeedCounters};
 use super::log_limit::LogLimit;
@@ -132,10 +134,10 @@ impl FeedRun {
         }
     }
 
-    /// The state in force, for a shard that has lost it.
-    pub fn state(&self) -> Tick {
+    /// The state of its line, for a shard that has lost it.
+    pub fn state(&self, sequences: &Sequences) -> Tick {
         let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
-        let (feed, state) = (self.member.feed, self.state);
+        let (feed, state) = (self.member.feed, sequences.state(self.member.feed));
         Tick::new(TickBody::FeedState { feed, state, last_ns })
     }
 
@@ -173,8 +175,7 @@ impl FeedRun {
                 }
             }
         }
-        self.follow_epoch(&*source, shared);
-        shared.numbering.expire(self.member.feed, now_ns, &mut self.batch);
+        self.follow_epoch(&*source, now_ns, shared);
         let next = self.poll_source(&mut *source, now_ns, shared);
         self.fill_holes(&mut *source, now_ns, &mut shared.numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
@@ -263,16 +264,12 @@ impl FeedRun {
         }
         let close_ns = if self.is_live { self.bars.next_close_ns() } else { None };
         let stale_ns = (self.state == FeedState::Ok).then_some(stale_at_ns);
-        let hole_ns = shared.numbering.next_due_ns(self.member.feed);
-        let earliest = [at_ns, close_ns, stale_ns, hole_ns].into_iter().flatten().min();
+        let earliest = [at_ns, close_ns, stale_ns].into_iter().flatten().min();
         earliest.map_or(Rest::Wake, Rest::Until)
     }
 
     fn end<Q>(&mut self, now_ns: i64, shared: &mut Shared<Q>) {
         self.bars.end(now_ns, &mut self.batch);
-        if !self.member.has_partner {
-            shared.numbering.give_up(self.member.feed, now_ns, &mut self.batch);
-        }
         let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
         self.enter(FeedState::Down, last_ns, &mut shared.sequences);
     }

@@ -1,7 +1,7 @@
 //! The ingest thread: the one place where ticks are made.
 
 use super::feed_counters::FeedCounters;
-use super::feed_run::{FeedRun, Rest, Shared};
+use super::feed_run::{FeedRun, HISTORY_WAIT_NS, Rest, Shared};
 use super::inlet::Inlet;
 use super::numbering::Numbering;
 use super::outlet::Outlet;
@@ -10,7 +10,7 @@ use super::sequences::{Sequences, members};
 use super::source::Source;
 use super::spec::Pace;
 use crate::limits::FEEDS_MAX;
-use crate::market::{Name, Symbol, Tick, TickBody};
+use crate::market::{Feed, Name, Symbol, Tick, TickBody};
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use crossbeam::utils::CachePadded;
 use std::io;
@@ -38,6 +38,8 @@ pub struct Ingest {
     tunings: Arc<ArrayQueue<Tuning>>,
     /// As the counters have it.
     epoch: Name,
+    /// Losses, and what stood behind them; kept for its memory.
+    expired: Vec<Tick>,
 }
 
 /// What may change while the feeds run.
@@ -138,7 +140,7 @@ impl Ingest {
         let shared = Shared { numbering: Numbering::default(), sequences, outlets };
         let tunings = Arc::new(ArrayQueue::new(1));
         let epoch = shared.sequences.current();
-        Ingest { feeds, shared, counters: Arc::new(counters), tunings, epoch }
+        Ingest { feeds, shared, counters: Arc::new(counters), tunings, epoch, expired: Vec::new() }
     }
 
     fn run(&mut self, stop: &AtomicBool) {
@@ -176,6 +178,7 @@ impl Ingest {
         for feed in &mut self.feeds {
             rest = sooner(rest, feed.turn(now_ns, &mut self.shared));
         }
+        rest = sooner(rest, self.expire_holes(now_ns));
         for ((outlet, inlet), counters) in self.shared.outlets.iter_mut().zip(&self.counters.shards)
         {
             if !outlet.drain(inlet) {
@@ -189,14 +192,32 @@ impl Ingest {
         }
         let Shared { numbering, sequences, .. } = &mut self.shared;
         let counters = &self.counters;
-        if sequences.current() != self.epoch {
-            self.epoch = sequences.current();
-            *counters.epoch.lock().unwrap_or_else(PoisonError::into_inner) = self.epoch;
+        // A reader may hold the lock: then in a later turn.
+        if sequences.current() != self.epoch
+            && let Ok(mut epoch) = counters.epoch.try_lock()
+        {
+            (*epoch, self.epoch) = (sequences.current(), sequences.current());
         }
         numbering.take_new_symbols().for_each(|symbol| counters.names.push(symbol));
         counters.codes_dropped.store(numbering.codes_dropped_count(), Ordering::Relaxed);
         counters.symbols.store(numbering.symbols_count() as u64, Ordering::Relaxed);
         counters.turns.fetch_add(1, Ordering::Release);
+        rest
+    }
+
+    /// After every feed was polled, so that what lay unread counts: holes that nobody waits for any
+    /// more are lost. Only live feeds leave holes open, and these never wait for a shard.
+    fn expire_holes(&mut self, now_ns: i64) -> Rest {
+        let Shared { numbering, outlets, .. } = &mut self.shared;
+        let mut rest = Rest::Wake;
+        for feed in (0..FEEDS_MAX as u8).map(Feed) {
+            numbering.wait_at_most_until(feed, now_ns + HISTORY_WAIT_NS);
+            numbering.expire(feed, now_ns, &mut self.expired);
+            rest = sooner(rest, numbering.next_due_ns(feed).map_or(Rest::Wake, Rest::Until));
+        }
+        for tick in self.expired.drain(..) {
+            outlets.iter_mut().for_each(|(outlet, inlet)| outlet.offer(tick, inlet));
+        }
         rest
     }
 
@@ -207,9 +228,10 @@ impl Ingest {
             if !inlet.take_wants_definitions() {
                 continue;
             }
-            let states = self.feeds.iter().map(FeedRun::state);
+            let states = self.feeds.iter().map(|feed| feed.state(sequences));
             // A shard that began in the first epoch learns which is in force.
-            let epoch = Tick::new(TickBody::Epoch { epoch: sequences.current() });
+            let (feed, epoch) = (Feed(0), sequences.current());
+            let epoch = Tick::new(TickBody::Epoch { feed, epoch });
             let definitions = numbering.definitions();
             for tick in definitions.into_iter().chain([epoch]).chain(states) {
                 outlet.offer(tick, inlet);

@@ -5,7 +5,9 @@ mod holes;
 mod interner;
 mod scales;
 
-use crate::limits::{CODES_MAX, CONDITION_LISTS_MAX, SEQ_MAX, SYMBOLS_MAX};
+use crate::limits::{
+    CODES_MAX, CONDITION_LISTS_MAX, HELD_TICKS_MAX, SEQ_JUMP_MAX, SEQ_MAX, SYMBOLS_MAX,
+};
 use crate::market::{
     BarPrices, BarTotals, Channel, Feed, Head, Quote, Record, RecordBody, Symbol, SymbolId, Tick,
     TickBody, Trade,
@@ -29,7 +31,10 @@ pub enum Refusal {
     Scales(Symbol),
     #[error("{0} has no member \"sq\", and this feed's numbers are its source's; send it")]
     NoNumber(Symbol),
-    #[error("number {1} of {0} is above {SEQ_MAX}, the highest; begin a new epoch")]
+    #[error(
+        "number {1} of {0} is too high: {SEQ_MAX} is the highest, and {SEQ_JUMP_MAX} above the one \
+         before; begin a new epoch"
+    )]
     NumberTooHigh(Symbol, u64),
     #[error("{0} comes in an epoch that its line has left; let both lines begin anew")]
     OtherEpoch(Symbol),
@@ -98,63 +103,59 @@ impl Numbering {
     }
 
     /// As [`Numbering::number`], with the number that the record has. A trade behind a hole is held
-    /// until `due_ns`; before that call [`Numbering::expire`].
+    /// until `due_ns`; call [`Numbering::expire`] then. With a partner, what this source has lost
+    /// is waited for as long, since the other line may have it.
     pub fn take_over(
         &mut self,
         feed: Feed,
         record: &Record<'_>,
-        ingest_ns: i64,
-        due_ns: i64,
+        (ingest_ns, due_ns): (i64, i64),
+        has_partner: bool,
         out: &mut Vec<Tick>,
     ) -> Result<Outcome, Refusal> {
         let channel = record.body.channel();
-        let seq = match record.body {
-            RecordBody::Lost { to, .. } => to,
-            _ => record.seq.ok_or(Refusal::NoNumber(record.symbol))?,
+        let (from, seq) = match record.body {
+            RecordBody::Lost { from, to, .. } => (from, to),
+            _ => record.seq.map(|seq| (seq, seq)).ok_or(Refusal::NoNumber(record.symbol))?,
         };
-        if seq > SEQ_MAX {
+        let scales = CommonScales::of(record)?;
+        let known = self.ids.get(&record.symbol).map(|id| &self.symbols[id.0 as usize]);
+        let last = known.map_or(0, |counted| counted.seqs[channel as usize]);
+        if seq > SEQ_MAX || (last > 0 && seq > last + SEQ_JUMP_MAX) {
             return Err(Refusal::NumberTooHigh(record.symbol, seq));
         }
-        let scales = CommonScales::of(record)?;
         let symbol = self.symbol(feed, record.symbol, out)?;
-        let last = self.symbols[symbol.0 as usize].seqs[channel as usize];
-        let holes = self.holes_of(feed);
-        if seq <= last || (channel == Channel::Trades && holes.has(symbol, seq)) {
+        if seq <= last || (channel == Channel::Trades && self.holes_of(feed).has(symbol, seq)) {
             return Ok(Outcome::Duplicate);
         }
-        let begins = match record.body {
-            RecordBody::Lost { .. } if channel != Channel::Trades => return Ok(Outcome::Passed),
-            // What stands before it is not known to be lost; the next trade tells.
-            RecordBody::Lost { from, .. } if from > last + 1 && last > 0 => {
-                return Ok(Outcome::Passed);
+        let is_next = channel != Channel::Trades || from <= last + 1 || last == 0;
+        if let RecordBody::Lost { .. } = record.body {
+            let lost = loss(symbol, from.max(last + 1), seq, ingest_ns);
+            match (channel, has_partner && last > 0) {
+                (Channel::Trades, true) => self.hold(feed, from.max(last + 1), lost, due_ns, out),
+                (Channel::Trades, false) if is_next => {
+                    out.push(match last {
+                        0 => Tick::new(TickBody::Begins { symbol, after: seq }),
+                        _ => loss(symbol, last + 1, seq, ingest_ns),
+                    });
+                    self.reached(symbol, channel, seq, ingest_ns, out);
+                    return Ok(Outcome::Numbered);
+                }
+                // What stands before it is not known to be lost: the next trade tells.
+                _ => {}
             }
-            RecordBody::Lost { .. } => {
-                out.push(loss(symbol, last + 1, seq, ingest_ns));
-                self.reached(symbol, channel, seq, ingest_ns, out);
-                return Ok(Outcome::Numbered);
-            }
-            _ => last + 1,
-        };
-        if channel != Channel::Trades || seq == begins {
-            self.tick(symbol, seq, record, scales, ingest_ns, out);
-            self.reached(symbol, channel, seq, ingest_ns, out);
-            return Ok(Outcome::Numbered);
+            return Ok(Outcome::Passed);
         }
-        if last == 0 {
-            // What came before the first that was heard was never to come.
-            out.push(loss(symbol, 1, seq - 1, ingest_ns));
-            self.tick(symbol, seq, record, scales, ingest_ns, out);
-            self.reached(symbol, channel, seq, ingest_ns, out);
-            return Ok(Outcome::Numbered);
+        if is_next && channel == Channel::Trades && from > last + 1 {
+            out.push(Tick::new(TickBody::Begins { symbol, after: seq - 1 }));
         }
         self.tick(symbol, seq, record, scales, ingest_ns, out);
-        let tick = out.pop().expect("a trade is one tick, and the last");
-        let holes = self.holes_of(feed);
-        let is_full = holes.is_full();
-        holes.hold(tick, due_ns);
-        if is_full {
-            self.drain(symbol, i64::MAX, ingest_ns, out);
+        if is_next {
+            self.reached(symbol, channel, seq, ingest_ns, out);
+            return Ok(Outcome::Numbered);
         }
+        let tick = out.pop().expect("a trade is one tick, and the last");
+        self.hold(feed, seq, tick, due_ns, out);
         Ok(Outcome::Held)
     }
 
@@ -165,14 +166,30 @@ impl Numbering {
         }
     }
 
-    /// As [`Numbering::expire`], for all holes: nobody has what is missing.
+    /// As [`Numbering::expire`], for all holes: nobody waits for what is missing.
     pub fn give_up(&mut self, feed: Feed, now_ns: i64, out: &mut Vec<Tick>) {
         self.drain_all(feed, i64::MAX, now_ns, out);
     }
 
-    /// The holes of a feed are waited for at least until then.
-    pub fn wait_until(&mut self, feed: Feed, due_ns: i64) {
-        self.holes_of(feed).wait_until(due_ns);
+    /// Whether there are holes that nobody has been asked to fill.
+    pub fn has_new_holes(&mut self, feed: Feed) -> bool {
+        self.holes_of(feed).is_any_new()
+    }
+
+    /// Somebody's history was asked for these: they are waited for at least until `due_ns`.
+    pub fn wait_for_new_holes(&mut self, feed: Feed, due_ns: i64) {
+        self.holes_of(feed).asked(due_ns);
+    }
+
+    /// Nobody has what is missing in these.
+    pub fn give_up_new_holes(&mut self, feed: Feed, now_ns: i64, out: &mut Vec<Tick>) {
+        self.holes_of(feed).give_up_new();
+        self.expire(feed, now_ns, out);
+    }
+
+    /// A clock that was set back does not keep a hole open.
+    pub fn wait_at_most_until(&mut self, feed: Feed, due_ns: i64) {
+        self.holes_of(feed).wait_at_most_until(due_ns);
     }
 
     /// When the next hole of a feed is due.
@@ -181,15 +198,15 @@ impl Numbering {
         if holes.is_empty() { None } else { holes.next_due_ns() }
     }
 
-    /// The numbers of a feed's symbols start again.
-    pub fn begin_epoch(&mut self, feed: Feed) {
-        self.holes_of(feed).clear();
+    /// The numbers of a feed's symbols start again. What is held goes out before.
+    pub fn begin_epoch(&mut self, feed: Feed, now_ns: i64, out: &mut Vec<Tick>) {
+        self.give_up(feed, now_ns, out);
         let own = self.symbols.iter_mut().filter(|counted| counted.owner == feed);
         own.for_each(|counted| counted.seqs = [0; 3]);
     }
 
     /// The next number of a channel.
-    pub fn next(&mut self, symbol: SymbolId, channel: Channel) -> u64 {
+    fn next(&mut self, symbol: SymbolId, channel: Channel) -> u64 {
         let seq = &mut self.symbols[symbol.0 as usize].seqs[channel as usize];
         *seq += 1;
         *seq
@@ -240,6 +257,14 @@ impl Numbering {
         self.symbols[symbol.0 as usize].seqs[channel as usize] = seq;
         if channel == Channel::Trades {
             self.drain(symbol, i64::MIN, now_ns, out);
+        }
+    }
+
+    /// Bounded: with `HELD_TICKS_MAX` ticks held, nothing is waited for any more in this feed.
+    fn hold(&mut self, feed: Feed, first: u64, tick: Tick, due_ns: i64, out: &mut Vec<Tick>) {
+        self.holes_of(feed).hold(first, tick, due_ns);
+        if self.holes.iter().map(Holes::len).sum::<usize>() > HELD_TICKS_MAX {
+            self.give_up(feed, tick.ingest_ns(), out);
         }
     }
 

@@ -35,7 +35,8 @@ struct Waiting {
 /// One shard's undelivered rest: the overlay of the design.
 ///
 /// Bounded: a definition exists once for each symbol, code and condition list (`SYMBOLS_MAX`,
-/// `CODES_MAX`, `CONDITION_LISTS_MAX`), and three keys for each symbol and one for each feed.
+/// `CODES_MAX`, `CONDITION_LISTS_MAX`), the newest epoch beside them and, within it, for each
+/// symbol where its trades begin; and three keys for each symbol and one for each feed.
 #[derive(Debug, Default)]
 pub struct Outlet {
     /// Never dropped, and sent before the ticks that need them.
@@ -113,6 +114,7 @@ impl Outlet {
         match tick.body() {
             TickBody::Trade(head, _) => {
                 let (from, to) = (head.seq, head.seq);
+                self.lost_count += 1;
                 self.keep_lost(head.symbol, Channel::Trades, from, to, head.ingest_ns);
             }
             TickBody::Lost { symbol, channel, from, to, ingest_ns } => {
@@ -132,8 +134,12 @@ impl Outlet {
                 self.waiting.remove(&Key::State(feed));
                 self.slot(Key::State(feed)).first = Some(tick);
             }
+            // Once a symbol, and before its trades.
+            TickBody::Begins { .. } => self.definitions.push_back(tick),
             TickBody::Epoch { .. } => {
-                // What waits is of the epoch that ends here; this goes before all that follows.
+                // What waits is of the epoch that ends here, but for other feeds' quotes, whose
+                // next ones follow; this goes before all that follows. Only the newest counts.
+                self.definitions.retain(Tick::is_definition);
                 self.order.retain(|key| matches!(key, Key::State(_)));
                 self.waiting.retain(|key, _| matches!(key, Key::State(_)));
                 self.definitions.push_back(tick);
@@ -145,7 +151,6 @@ impl Outlet {
     }
 
     fn keep_lost(&mut self, symbol: SymbolId, channel: Channel, from: u64, to: u64, at_ns: i64) {
-        self.lost_count += to + 1 - from;
         let slot = self.slot(Key::Lost(symbol, channel));
         let from = match slot.first.map(|tick| tick.body()) {
             Some(TickBody::Lost { from: earlier, .. }) => earlier,

@@ -35,10 +35,22 @@ pub struct Sequences {
 #[derive(Debug, Default)]
 struct Line {
     epoch: Option<String>,
-    /// By feed of it: its number, and its state.
-    states: Vec<(usize, FeedState)>,
+    /// Epochs that a line of several feeds has left, the newest first.
+    left: Vec<String>,
+    feeds: Vec<OfLine>,
     told: Option<FeedState>,
 }
+
+/// One feed of a line.
+#[derive(Debug)]
+struct OfLine {
+    number: usize,
+    state: FeedState,
+    has_epoch: bool,
+}
+
+/// A feed of a line that is this many epochs behind the others could take the line back.
+const LEFT_MAX: usize = 8;
 
 impl Sequences {
     /// `own` is the epoch of numbers that are given here, at most 32 bytes.
@@ -47,8 +59,9 @@ impl Sequences {
         let mut lines: Vec<Line> = (0..count.unwrap_or(0)).map(|_| Line::default()).collect();
         for member in members {
             // The state before the first tick.
-            let line = &mut lines[usize::from(member.feed.0)];
-            line.states.push((member.number, FeedState::Stale));
+            let (number, state) = (member.number, FeedState::Stale);
+            let feed = OfLine { number, state, has_epoch: false };
+            lines[usize::from(member.feed.0)].feeds.push(feed);
         }
         Sequences { own: own.to_string(), returns: 0, lines, current: name(own) }
     }
@@ -64,11 +77,23 @@ impl Sequences {
     }
 
     /// A feed has another epoch than before; the newest that any feed of its line has is the
-    /// line's. True where that is a new one.
-    pub fn begin(&mut self, feed: Feed, epoch: Option<&str>) -> bool {
-        let line = &mut self.lines[usize::from(feed.0)];
+    /// line's, and it does not go back. True where the line's is a new one.
+    pub fn begin(&mut self, member: Member, epoch: Option<&str>) -> bool {
+        let line = &mut self.lines[usize::from(member.feed.0)];
+        line.feed(member).has_epoch = epoch.is_some();
         if line.epoch.as_deref() == epoch {
             return false;
+        }
+        if member.has_partner {
+            let is_behind = match epoch {
+                Some(epoch) => line.left.iter().any(|left| left == epoch),
+                None => line.feeds.iter().any(|feed| feed.has_epoch),
+            };
+            if is_behind {
+                return false;
+            }
+            line.left.splice(..0, line.epoch.take());
+            line.left.truncate(LEFT_MAX);
         }
         self.returns += u32::from(epoch.is_none());
         line.epoch = epoch.map(str::to_string);
@@ -80,12 +105,16 @@ impl Sequences {
     /// another than before.
     pub fn set_state(&mut self, member: Member, state: FeedState) -> Option<FeedState> {
         let line = &mut self.lines[usize::from(member.feed.0)];
-        let own = line.states.iter_mut().find(|(number, _)| *number == member.number);
-        own.expect("every feed is a member from the start").1 = state;
-        let best = line.states.iter().map(|(_, state)| *state).min();
+        line.feed(member).state = state;
+        let best = line.feeds.iter().map(|feed| feed.state).min();
         let changed = best.filter(|best| line.told != Some(*best));
         line.told = best;
         changed
+    }
+
+    /// What was told last of a line.
+    pub fn state(&self, feed: Feed) -> FeedState {
+        self.lines[usize::from(feed.0)].told.unwrap_or(FeedState::Stale)
     }
 
     /// That of the lines where all have the same; otherwise one that changes when any does.
@@ -101,6 +130,13 @@ impl Sequences {
                 hashed(&(&self.own, self.returns, epochs))
             }
         }
+    }
+}
+
+impl Line {
+    fn feed(&mut self, member: Member) -> &mut OfLine {
+        let feed = self.feeds.iter_mut().find(|feed| feed.number == member.number);
+        feed.expect("every feed is a member from the start")
     }
 }
 
@@ -156,16 +192,30 @@ mod tests {
         let member = |number| Member { number, feed: Feed(number as u8), has_partner: false };
         let mut sequences = Sequences::new("own", &[member(0), member(1)]);
         assert_eq!(sequences.current().as_str(), "own");
-        assert!(sequences.begin(Feed(0), Some("e1")) && !sequences.begin(Feed(0), Some("e1")));
+        let [a, b] = [member(0), member(1)];
+        assert!(sequences.begin(a, Some("e1")) && !sequences.begin(a, Some("e1")));
         let mixed = sequences.current();
-        assert!(sequences.begin(Feed(1), Some("e1")));
+        assert!(sequences.begin(b, Some("e1")));
         assert_eq!(sequences.current().as_str(), "e1");
-        assert!(sequences.begin(Feed(1), None));
+        assert!(sequences.begin(b, None));
         let again = sequences.current();
         assert_ne!(again, mixed, "numbers that are given here began anew");
-        assert!(sequences.begin(Feed(0), None));
+        assert!(sequences.begin(a, None));
         assert!(!["own", "e1", again.as_str()].contains(&sequences.current().as_str()));
-        assert!(sequences.begin(Feed(0), Some(&"x".repeat(40))));
+        assert!(sequences.begin(a, Some(&"x".repeat(40))));
+    }
+
+    /// One feed moves on, the other comes back to where it was, without an epoch in between.
+    #[test]
+    fn a_line_does_not_go_back() {
+        let member = |number| Member { number, feed: Feed(0), has_partner: true };
+        let (a, b) = (member(0), member(1));
+        let mut sequences = Sequences::new("own", &[a, b]);
+        assert!(sequences.begin(a, Some("e1")) && !sequences.begin(b, Some("e1")));
+        assert!(sequences.begin(a, Some("e2")));
+        assert!(!sequences.begin(b, None) && !sequences.begin(b, Some("e1")));
+        assert_eq!(sequences.epoch_of(Feed(0)), Some("e2"));
+        assert!(!sequences.begin(b, Some("e2")) && sequences.begin(b, Some("e3")));
     }
 
     #[test]

@@ -93,12 +93,22 @@ impl Book {
         Some(Entered { symbol, channel, stamp: self.arrivals() as u32 })
     }
 
-    /// Numbers start again: what was is forgotten but for names and feeds. Nothing may be recent.
-    pub fn begin_anew(&mut self) {
+    /// A feed's numbers start again: its quotes and bars are forgotten, and the tape of all, since
+    /// positions of the epoch that ends count no more. Nothing may be recent.
+    pub fn begin_anew(&mut self, feed: Feed) {
         debug_assert!(self.recent.is_empty(), "what has come goes out in the epoch it came in");
-        self.latest = Latest::default();
-        self.tape.clear();
+        let count = self.symbols.len() as u32;
+        let is_own = |symbol: u32| symbol < count && self.symbols.feed(symbol) == Some(feed);
+        (0..count).filter(|symbol| is_own(*symbol)).for_each(|symbol| self.latest.forget(symbol));
+        self.tape.clear(is_own);
         self.halves.clear();
+    }
+
+    /// A symbol's trades up to this number were never to come.
+    pub fn begin_after(&mut self, id: SymbolId, seq: u64) {
+        if let Some(symbol) = self.symbols.by_id(id) {
+            self.tape.begin_after(symbol, seq);
+        }
     }
 
     pub fn recent(&self) -> &[Recent] {

@@ -165,6 +165,21 @@ impl Cohorts {
         self.bytes += cohort.snapshot_bytes();
     }
 
+    /// Nobody is in step, or waits to be; who was is behind now, from `here` on. No window may hold
+    /// anything.
+    pub fn begin_anew(&mut self, here: (u64, u64)) {
+        for cohort in self.cohorts.iter_mut().flatten() {
+            debug_assert!(cohort.window.is_empty(), "what has come has been flushed");
+            self.bytes -= cohort.snapshot_bytes();
+            cohort.snapshot = None;
+            cohort.in_step.clear();
+            cohort.waiting.clear();
+            if let Some(merged) = &mut cohort.merged {
+                merged.lag = Lag::at(here.0, here.1);
+            }
+        }
+    }
+
     /// What the cohorts hold, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes

@@ -41,6 +41,15 @@ impl Latest {
         self.bars[symbol as usize] = Some(bar);
     }
 
+    /// There is nothing of the symbol.
+    pub fn forget(&mut self, symbol: u32) {
+        let at = symbol as usize;
+        if at < self.arrivals.len() {
+            (self.arrivals[at], self.firsts[at]) = ([Arrivals::default(); 2], [0; 2]);
+            (self.quotes[at], self.bars[at]) = (None, None);
+        }
+    }
+
     pub fn quote(&self, symbol: u32) -> Option<&Tick> {
         self.quotes.get(symbol as usize)?.as_ref()
     }

@@ -172,7 +172,8 @@ impl Hub {
             let seq = since.and_then(|s| s.seqs[Channel::Trades as usize]);
             if let (true, Some(seq), Some(since)) = (added.has(Channel::Trades), seq, since) {
                 let last = self.book.tape.last_seq(symbol);
-                if !since.valid || seq > last {
+                // A number above it came from another server, which is ahead: nothing is missing.
+                if !since.valid {
                     gaps.push((symbol, None, (last > 0).then_some(last)));
                     continue;
                 }
@@ -196,9 +197,10 @@ impl Hub {
     ) {
         let last = self.book.latest.seq(symbol, channel);
         let has = since.filter(|s| s.valid).and_then(|s| s.seqs[channel as usize]);
-        match has.filter(|seq| *seq <= last) {
+        match has {
             _ if last == 0 => {}
-            Some(seq) if seq == last => {}
+            // Above it: another server, which is ahead, gave it a newer one.
+            Some(seq) if seq >= last => {}
             Some(_) => lag.pending.set(bit),
             None => {
                 lag.pending.set(bit);

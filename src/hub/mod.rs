@@ -67,7 +67,7 @@ pub use settings::HubSettings;
 pub use view::{SessionState, SessionView};
 
 use crate::limits::{FRAME_PAYLOAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MIN};
-use crate::market::{Name, Tick, TickBody};
+use crate::market::{Feed, Name, Tick, TickBody};
 use crate::session::{CloseReason, Now, Phase, Place, Session};
 use crate::wire::{Encoding, Format, Queries, TimeStyle};
 use accounts::Accounts;
@@ -119,8 +119,10 @@ pub struct Hub {
     settings: HubSettings,
     /// Sequence numbers hold within it.
     epoch: String,
-    /// The one that begins when all that came before it has gone out.
-    next_epoch: Option<Name>,
+    /// As the feeds say it: a hub that lost its tables has an epoch of its own within it.
+    feeds_epoch: String,
+    /// The one that begins, with a feed's numbers, when all that came before has gone out.
+    next_epoch: Option<(Feed, Name)>,
     book: Book,
     /// By `Format::index`.
     lines: [Lines; Format::COUNT],
@@ -173,6 +175,7 @@ impl Hub {
                 now.ms,
             ),
             settings,
+            feeds_epoch: epoch.clone(),
             epoch,
             next_epoch: None,
             lines: formats.map(|format| Lines::new(format, frame_bytes)),
@@ -209,8 +212,9 @@ impl Hub {
                     self.announce_feed(feed);
                 }
             }
-            TickBody::Epoch { epoch } => {
-                self.end_epoch(epoch);
+            TickBody::Begins { symbol, after } => self.book.begin_after(symbol, after),
+            TickBody::Epoch { feed, epoch } => {
+                self.end_epoch(feed, epoch);
                 self.begin_epoch();
             }
             _ => {
@@ -246,6 +250,7 @@ impl Hub {
     /// A flush and what sessions get for themselves take turns, so that a flush to very many
     /// does not hold up answers and pongs.
     pub fn next_batch(&mut self, now: Now) -> bool {
+        self.begin_epoch();
         let own_first = self.batch.source == batch::Source::Flush;
         if own_first && self.next_own(now) {
             return true;

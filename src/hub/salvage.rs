@@ -32,6 +32,7 @@ impl Hub {
     pub fn renewed_empty(old: &Hub, epoch: String, now: Now) -> Hub {
         let mut hub = Hub::new(old.settings.clone(), epoch, now);
         hub.counters = old.counters.clone();
+        hub.feeds_epoch.clone_from(&old.feeds_epoch);
         hub.next_epoch = old.next_epoch;
         let cut = old.sessions.iter().filter(|(_, session)| session.is_listening()).count();
         hub.counters.closed[CloseReason::Internal.counter()] += cut as u64;

@@ -21,6 +21,7 @@ struct Trail {
     last_seq: u64,
     /// One past the position of the last evicted tick; 0 for none.
     evicted_end: u64,
+    /// Where nothing was evicted: the number behind which the symbol's ticks begin here.
     evicted_seq: u64,
 }
 
@@ -53,9 +54,7 @@ impl Tape {
     }
 
     pub fn push(&mut self, symbol: u32, tick: Tick, arrival: u64) {
-        if symbol as usize >= self.trails.len() {
-            self.trails.resize(symbol as usize + 1, NO_TRAIL);
-        }
+        self.grow(symbol);
         let trail = &mut self.trails[symbol as usize];
         let entry = Entry { tick, arrival, previous: trail.last };
         (trail.last, trail.last_seq) = (self.head, tick.seq());
@@ -71,10 +70,14 @@ impl Tape {
         self.head += 1;
     }
 
-    /// Forgets all, also what it had evicted. Positions go on growing.
-    pub fn clear(&mut self) {
+    /// Forgets all. The numbers of these symbols start again; of the others what was is evicted.
+    /// Positions go on growing.
+    pub fn clear(&mut self, start_again: impl Fn(u32) -> bool) {
         self.ring.clear();
-        self.trails.clear();
+        for (symbol, trail) in self.trails.iter_mut().enumerate() {
+            let last_seq = if start_again(symbol as u32) { 0 } else { trail.last_seq };
+            *trail = Trail { last_seq, evicted_seq: last_seq, ..NO_TRAIL };
+        }
         // Where an empty ring begins to be filled.
         self.head = self.head.next_multiple_of(self.capacity as u64);
     }
@@ -102,13 +105,23 @@ impl Tape {
     /// As [`Tape::evicted_since`], by sequence number.
     pub fn evicted_after_seq(&self, symbol: u32, seq: u64) -> Option<u64> {
         let trail = self.trail(symbol);
-        (trail.evicted_end > 0 && trail.evicted_seq > seq).then_some(trail.evicted_seq)
+        (trail.evicted_seq > seq).then_some(trail.evicted_seq)
     }
 
     /// Sequence number of the symbol's last evicted tick.
     pub fn evicted_seq(&self, symbol: u32) -> Option<u64> {
         let trail = self.trail(symbol);
-        (trail.evicted_end > 0).then_some(trail.evicted_seq)
+        (trail.evicted_seq > 0).then_some(trail.evicted_seq)
+    }
+
+    /// The symbol's ticks up to this number were never to come here: who has less is to be told,
+    /// who has nothing has missed nothing. Only before its first tick.
+    pub fn begin_after(&mut self, symbol: u32, seq: u64) {
+        self.grow(symbol);
+        let trail = &mut self.trails[symbol as usize];
+        if trail.last_seq == 0 {
+            (trail.last_seq, trail.evicted_seq) = (seq, seq);
+        }
     }
 
     /// An empty tape learns what an earlier one had evicted. Its positions begin where they would
@@ -116,9 +129,7 @@ impl Tape {
     pub fn note_evicted(&mut self, symbol: u32, seq: u64) {
         debug_assert!(self.ring.is_empty(), "what is evicted was there before what is retained");
         self.head = self.capacity as u64;
-        if symbol as usize >= self.trails.len() {
-            self.trails.resize(symbol as usize + 1, NO_TRAIL);
-        }
+        self.grow(symbol);
         let (last_seq, evicted_end, evicted_seq) = (seq, self.head, seq);
         self.trails[symbol as usize] = Trail { last: NONE, last_seq, evicted_end, evicted_seq };
     }
@@ -133,6 +144,12 @@ impl Tape {
             position = self.at(position).previous;
         }
         first
+    }
+
+    fn grow(&mut self, symbol: u32) {
+        if symbol as usize >= self.trails.len() {
+            self.trails.resize(symbol as usize + 1, NO_TRAIL);
+        }
     }
 
     fn trail(&self, symbol: u32) -> Trail {

@@ -6,7 +6,8 @@ use super::{Channel, Decimal, FeedState, Name, Symbol};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SymbolId(pub u32);
 
-/// Number of a feed: its position among the server's `--feed` arguments.
+/// Number of a feed, or of a line of several: in order of the server's `--feed` arguments, where
+/// those of one line have the number of its first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Feed(pub u8);
 
@@ -92,6 +93,11 @@ pub enum TickBody {
         to: u64,
         ingest_ns: i64,
     },
+    /// A symbol's trades begin behind this number: those up to it were never to come here.
+    Begins {
+        symbol: SymbolId,
+        after: u64,
+    },
     /// A symbol appears for the first time, and belongs to `feed` from now on.
     Symbol {
         id: SymbolId,
@@ -108,8 +114,9 @@ pub enum TickBody {
         list: u16,
         joined: Name,
     },
-    /// Sequence numbers start again: all before it counts no more.
+    /// Sequence numbers start again: those of this feed, and with them what clients count in.
     Epoch {
+        feed: Feed,
         epoch: Name,
     },
     /// `last_ns` is the ingest time of the feed's newest tick, 0 before the first.

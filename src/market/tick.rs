@@ -18,6 +18,7 @@ enum Kind {
     BarPrices,
     BarTotals,
     Lost,
+    Begins,
     Symbol,
     Code,
     Conditions,
@@ -72,6 +73,9 @@ impl Tick {
                 ..Tick::blank(Kind::Lost)
             }
             .codes(channel as u8, 0),
+            TickBody::Begins { symbol, after } => {
+                Tick { symbol: symbol.0, seq: after, ..Tick::blank(Kind::Begins) }
+            }
             TickBody::Symbol { id, name, feed } => {
                 let name = Name::new(name.as_str()).expect("a symbol and a name have one limit");
                 Tick { symbol: id.0, ..Tick::named(Kind::Symbol, name) }.codes(feed.0, 0)
@@ -80,7 +84,7 @@ impl Tick {
             TickBody::Conditions { list, joined } => {
                 Tick { symbol: u32::from(list), ..Tick::named(Kind::Conditions, joined) }
             }
-            TickBody::Epoch { epoch } => Tick::named(Kind::Epoch, epoch),
+            TickBody::Epoch { feed, epoch } => Tick::named(Kind::Epoch, epoch).codes(feed.0, 0),
             TickBody::FeedState { feed, state, last_ns } => {
                 Tick { ingest_ns: last_ns, ..Tick::blank(Kind::FeedState) }
                     .codes(feed.0, state as u8)
@@ -122,6 +126,7 @@ impl Tick {
                 to: self.seq,
                 ingest_ns: self.ingest_ns,
             },
+            Kind::Begins => TickBody::Begins { symbol: SymbolId(self.symbol), after: self.seq },
             Kind::Symbol => TickBody::Symbol {
                 id: SymbolId(self.symbol),
                 name: Symbol::parse(self.name().as_str()).expect("it was a symbol when stored"),
@@ -131,7 +136,7 @@ impl Tick {
             Kind::Conditions => {
                 TickBody::Conditions { list: self.symbol as u16, joined: self.name() }
             }
-            Kind::Epoch => TickBody::Epoch { epoch: self.name() },
+            Kind::Epoch => TickBody::Epoch { feed: Feed(self.code_a), epoch: self.name() },
             Kind::FeedState => TickBody::FeedState {
                 feed: Feed(self.code_a),
                 state: [FeedState::Ok, FeedState::Stale, FeedState::Down][usize::from(self.code_b)],
@@ -166,7 +171,8 @@ impl Tick {
             Kind::Quote => Some(Channel::Quotes),
             Kind::BarPrices | Kind::BarTotals => Some(Channel::Bars),
             Kind::Lost => Some(Channel::ALL[usize::from(self.code_a)]),
-            Kind::Symbol | Kind::Code | Kind::Conditions | Kind::FeedState | Kind::Epoch => None,
+            Kind::Begins | Kind::FeedState | Kind::Epoch => None,
+            Kind::Symbol | Kind::Code | Kind::Conditions => None,
         }
     }
 
@@ -302,6 +308,7 @@ mod tests {
                 to: 9,
                 ingest_ns: 1,
             },
+            TickBody::Begins { symbol: SymbolId(3), after: u64::MAX },
             TickBody::Symbol {
                 id: SymbolId(4),
                 name: Symbol::parse(&"X".repeat(NAME_BYTES_MAX)).expect("32 bytes fit"),
@@ -310,7 +317,7 @@ mod tests {
             TickBody::Code { code: 1, name: Name::new("é").expect("short") },
             TickBody::Conditions { list: 700, joined: Name::new("@,F,T").expect("short") },
             TickBody::FeedState { feed: Feed(1), state: FeedState::Down, last_ns: 12 },
-            TickBody::Epoch { epoch: Name::new("6439f-2a.1").expect("short") },
+            TickBody::Epoch { feed: Feed(3), epoch: Name::new("6439f-2a.1").expect("short") },
         ];
         for body in bodies {
             assert_eq!(Tick::new(body).body(), body);

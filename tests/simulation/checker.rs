@@ -226,7 +226,8 @@ impl Checker {
             "gap" => return self.pairs.gap(event, world),
             "epoch" => {
                 self.beat = (0, 0);
-                return self.pairs.begin(world.era(event["epoch"].as_str().expect("a text")));
+                let era = world.era(event["epoch"].as_str().expect("a text"));
+                return self.pairs.begin(era, world);
             }
             "hb" => {
                 assert_eq!(event["n"].as_u64(), Some(self.items), "items before {event}");

@@ -63,14 +63,22 @@ impl Pairs {
         }
     }
 
-    /// Numbers start again, and so does all that was subscribed: with the first of each.
-    pub fn begin(&mut self, era: usize) {
+    /// Numbers start again, and so does all that was subscribed: with the first of each, or with a
+    /// snapshot of what other feeds had. Who was behind may lack the last of before.
+    pub fn begin(&mut self, era: usize, world: &World) {
         assert_eq!(era, self.1 + 1, "epochs come in order, and each is told");
-        self.1 = era;
-        for pair in self.0.iter_mut().flatten().flatten() {
-            assert_eq!(pair.gap_due, None, "the gap of a resume comes before the epoch's end");
-            *pair = Pair { first: First::Update, last: 0, gap_due: None, may_jump: true };
+        let marks = world.begun(era);
+        for (symbol, pairs) in self.0.iter_mut().enumerate() {
+            for (channel, pair) in pairs.iter_mut().enumerate() {
+                let Some(pair) = pair else { continue };
+                assert_eq!(pair.gap_due, None, "the gap of a resume comes before the epoch's end");
+                *pair = match channel {
+                    TRADES => Pair::trades(symbol, marks, None, false),
+                    _ => Pair::conflated(marks.seqs[symbol][channel], None, false),
+                };
+            }
         }
+        self.1 = era;
     }
 
     /// A trade, quote or bar. `every`: the client keeps up, so that it gets every quote.
@@ -160,17 +168,16 @@ impl Pair {
         let (newest, evicted) = (marks.seqs[symbol][TRADES], marks.evicted[symbol]);
         let (last, gap_due) = match since {
             None => (newest, None),
-            Some(seq) if !valid || seq > newest => {
-                (newest, Some((None, (newest > 0).then_some(newest))))
-            }
+            Some(_) if !valid => (newest, Some((None, (newest > 0).then_some(newest)))),
             Some(seq) if evicted > seq => (seq, Some((Some(seq + 1), Some(evicted)))),
-            Some(seq) => (seq, None),
+            // Above the newest: another server was ahead.
+            Some(seq) => (seq.min(newest), None),
         };
         Pair { first: First::Update, last, gap_due, may_jump: true }
     }
 
     fn conflated(newest: u64, since: Option<u64>, valid: bool) -> Pair {
-        let has = since.filter(|seq| valid && *seq <= newest);
+        let has = since.filter(|_| valid).map(|seq| seq.min(newest));
         let first = if newest > 0 && has.is_none() { First::Snapshot } else { First::Update };
         let last = has.unwrap_or(if first == First::Snapshot { newest } else { 0 });
         Pair { first, last, gap_due: None, may_jump: true }

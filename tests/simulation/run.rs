@@ -116,7 +116,8 @@ impl Run {
                 break;
             }
             if self.busy && self.rng.u16(..1_500) == 0 {
-                self.hub.tick(&self.world.next_epoch());
+                let epoch = self.world.next_epoch(&mut self.rng);
+                self.hub.tick(&epoch);
                 self.world.enter(self.hub.epoch());
                 continue;
             }

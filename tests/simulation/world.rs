@@ -18,7 +18,7 @@ pub const QUOTES: usize = Channel::Quotes as usize;
 pub const BARS: usize = Channel::Bars as usize;
 
 /// What an item of a client must say.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Content {
     pub t: i64,
     pub numbers: Vec<(&'static str, f64)>,
@@ -26,7 +26,7 @@ pub struct Content {
 }
 
 /// One symbol's history.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct History {
     pub id: Option<SymbolId>,
     /// Newest sequence number by channel.
@@ -49,6 +49,10 @@ pub struct World {
     pub symbols: Vec<History>,
     /// What was, by epoch: clients may still be reading it.
     past: Vec<Vec<History>>,
+    /// Where all stood when each epoch began.
+    begun: Vec<Marks>,
+    /// The feed whose numbers start again next.
+    next_feed: u8,
     tape: VecDeque<(usize, u64)>,
     tape_ticks: usize,
     feeds: u8,
@@ -69,6 +73,8 @@ impl World {
         World {
             epoch: epoch_name(0),
             past: Vec::new(),
+            begun: Vec::new(),
+            next_feed: 0,
             symbols: NAMES.iter().map(|_| History::default()).collect(),
             tape: VecDeque::new(),
             tape_ticks,
@@ -100,10 +106,17 @@ impl World {
         eras.into_iter().find(|era| epoch_name(*era) == epoch).expect("an epoch that has begun")
     }
 
-    /// What ends this epoch.
-    pub fn next_epoch(&self) -> Tick {
+    /// What ends this epoch: the numbers of one feed start again.
+    pub fn next_epoch(&mut self, rng: &mut Rng) -> Tick {
+        self.next_feed = rng.u8(..self.feeds);
         let epoch = epoch_name(self.past.len() + 1);
-        Tick::new(TickBody::Epoch { epoch: Name::new(&epoch).expect("short") })
+        let (feed, epoch) = (Feed(self.next_feed), Name::new(&epoch).expect("short"));
+        Tick::new(TickBody::Epoch { feed, epoch })
+    }
+
+    /// Where all stood when an epoch began.
+    pub fn begun(&self, era: usize) -> &Marks {
+        &self.begun[era - 1]
     }
 
     /// The hub is in this epoch: numbers start again where it is a new one.
@@ -111,10 +124,14 @@ impl World {
         if epoch == self.epoch {
             return;
         }
-        let anew = |old: &History| History { id: old.id, ..History::default() };
-        let symbols = self.symbols.iter().map(anew).collect();
+        let anew = |(symbol, old): (usize, &History)| match symbol as u8 % self.feeds {
+            feed if feed == self.next_feed => History { id: old.id, ..History::default() },
+            _ => History { evicted: old.seqs[TRADES], ..old.clone() },
+        };
+        let symbols = self.symbols.iter().enumerate().map(anew).collect();
         self.past.push(std::mem::replace(&mut self.symbols, symbols));
         self.tape.clear();
+        self.begun.push(self.marks());
         self.epoch = epoch.to_string();
         assert_eq!(self.era(epoch), self.past.len());
     }

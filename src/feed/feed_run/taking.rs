@@ -2,26 +2,34 @@
 
 use super::{FeedRun, Shared};
 use crate::feed::numbering::{Numbering, Outcome, Refusal};
+use crate::feed::sequences::Member;
 use crate::feed::source::Source;
 use crate::market::{FeedState, Record, RecordBody, Tick, TickBody};
 
 /// How long a missing trade is waited for: from another line of the sequence, whose records come
 /// within milliseconds of each other; and from a source's history, which must be read.
 const LINE_WAIT_NS: i64 = 500_000_000;
-const HISTORY_WAIT_NS: i64 = 2_000_000_000;
+pub(in crate::feed) const HISTORY_WAIT_NS: i64 = 2_000_000_000;
 
 impl FeedRun {
     /// Its numbers count in another epoch than before.
-    pub(super) fn follow_epoch<Q>(&mut self, source: &dyn Source, shared: &mut Shared<Q>) {
+    pub(super) fn follow_epoch<Q>(
+        &mut self,
+        source: &dyn Source,
+        now_ns: i64,
+        shared: &mut Shared<Q>,
+    ) {
         let Shared { numbering, sequences, .. } = shared;
         let feed = self.member.feed;
         if source.epoch() != self.epoch.as_deref() {
             self.epoch = source.epoch().map(str::to_string);
             self.takes_numbers = self.epoch.is_some() || source.line().is_some();
-            if sequences.begin(feed, source.epoch()) {
-                numbering.begin_epoch(feed);
+            // Bars that are open count among the numbers that were.
+            self.bars.forget();
+            if sequences.begin(self.member, source.epoch()) {
+                numbering.begin_epoch(feed, now_ns, &mut self.batch);
                 let epoch = sequences.current();
-                self.batch.push(Tick::new(TickBody::Epoch { epoch }));
+                self.batch.push(Tick::new(TickBody::Epoch { feed, epoch }));
                 let (feed, epoch) = (self.member.number, epoch.as_str());
                 tracing::info!(feed, epoch, "a new epoch: its source's numbers begin anew");
             }
@@ -41,7 +49,9 @@ impl FeedRun {
             false => self.number(record, now_ns, &mut shared.numbering),
         };
         match &taken {
-            Ok(()) => {
+            // Of a feed alone, what it has said before is no sign of life.
+            Ok(false) if !self.member.has_partner => {}
+            Ok(_) => {
                 self.last_ns = now_ns;
                 if self.state != FeedState::Ok {
                     self.enter(FeedState::Ok, now_ns, &mut shared.sequences);
@@ -49,17 +59,18 @@ impl FeedRun {
             }
             Err(refusal) => self.refuse(refusal, now_ns),
         }
-        taken
+        taken.map(drop)
     }
 
+    /// Whether it is news.
     fn number(
         &mut self,
         record: &Record<'_>,
         now_ns: i64,
         numbering: &mut Numbering,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         if matches!(record.body, RecordBody::Bar { .. } | RecordBody::Lost { .. }) {
-            return Ok(()); // of a recording: both are made here
+            return Ok(true); // of a recording: both are made here
         }
         let symbol = numbering.number(self.member.feed, record, now_ns, &mut self.batch)?;
         self.records_count += 1;
@@ -67,26 +78,31 @@ impl FeedRun {
         if let RecordBody::Trade { price, size, .. } = record.body {
             self.bars.trade(symbol, record.event_ns, price, size);
         }
-        Ok(())
+        Ok(true)
     }
 
+    /// Whether it is news.
     fn take_over(
         &mut self,
         record: &Record<'_>,
         now_ns: i64,
         numbering: &mut Numbering,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         if !self.is_current {
             return Err(Refusal::OtherEpoch(record.symbol));
         }
-        let (feed, due_ns) = (self.member.feed, now_ns + LINE_WAIT_NS);
-        match numbering.take_over(feed, record, now_ns, due_ns, &mut self.batch)? {
+        let Member { feed, has_partner, .. } = self.member;
+        let times = (now_ns, now_ns + LINE_WAIT_NS);
+        match numbering.take_over(feed, record, times, has_partner, &mut self.batch)? {
             Outcome::Numbered => self.records_count += 1,
             Outcome::Held => (self.records_count, self.found_hole) = (self.records_count + 1, true),
-            Outcome::Duplicate => self.duplicates_count += 1,
+            Outcome::Duplicate => {
+                self.duplicates_count += 1;
+                return Ok(false);
+            }
             Outcome::Passed => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What is missing is asked for; where nobody has it, it is lost.
@@ -96,13 +112,14 @@ impl FeedRun {
         now_ns: i64,
         numbering: &mut Numbering,
     ) {
-        if !std::mem::take(&mut self.found_hole) {
+        let Member { feed, has_partner, .. } = self.member;
+        if !std::mem::take(&mut self.found_hole) || !numbering.has_new_holes(feed) {
             return;
         }
         if source.recover() {
-            numbering.wait_until(self.member.feed, now_ns + HISTORY_WAIT_NS);
-        } else if !self.member.has_partner {
-            numbering.give_up(self.member.feed, now_ns, &mut self.batch);
+            numbering.wait_for_new_holes(feed, now_ns + HISTORY_WAIT_NS);
+        } else if !has_partner {
+            numbering.give_up_new_holes(feed, now_ns, &mut self.batch);
         }
     }
 }

@@ -118,7 +118,8 @@ impl Desk {
     }
 
     fn take(&mut self, record: &Record<'_>, due_ns: i64) -> Outcome {
-        self.numbering.take_over(Feed(0), record, 9, due_ns, &mut self.out).expect("taken")
+        let times = (9, due_ns);
+        self.numbering.take_over(Feed(0), record, times, false, &mut self.out).expect("taken")
     }
 
     fn told(&mut self) -> Vec<(u64, u64)> {
@@ -154,7 +155,8 @@ fn a_hole_that_nobody_fills_is_lost_when_it_is_due() {
     assert_eq!(desk.told(), []);
     desk.numbering.expire(Feed(0), 100, &mut desk.out);
     assert_eq!(desk.told(), [(2, 3), (4, 4), (5, 5)]);
-    desk.numbering.wait_until(Feed(0), 300);
+    desk.numbering.wait_for_new_holes(Feed(0), 300);
+    assert!(!desk.numbering.has_new_holes(Feed(0)));
     desk.numbering.expire(Feed(0), 200, &mut desk.out);
     assert_eq!(desk.told(), []);
     desk.numbering.give_up(Feed(0), 201, &mut desk.out);
@@ -183,12 +185,17 @@ fn what_came_before_the_first_is_not_to_come() {
     desk.take(&numbered("A", 700), 100);
     desk.take(&lost("B", 5, 9), 100);
     desk.take(&numbered("B", 10), 100);
-    assert_eq!(desk.told(), [(1, 699), (700, 700), (1, 9), (10, 10)]);
+    let begins = |tick: &Tick| match tick.body() {
+        TickBody::Begins { symbol, after } => Some((symbol.0, after)),
+        _ => None,
+    };
+    assert_eq!(desk.out.iter().filter_map(begins).collect::<Vec<_>>(), [(0, 699), (1, 9)]);
+    assert_eq!(desk.told(), [(700, 700), (10, 10)]);
     desk.take(&numbered("A", 702), 100);
-    desk.numbering.begin_epoch(Feed(0));
+    desk.numbering.begin_epoch(Feed(0), 50, &mut desk.out);
+    assert_eq!(desk.told(), [(701, 701), (702, 702)], "what was held is of the old epoch");
     assert_eq!(desk.take(&numbered("A", 1), 100), Outcome::Numbered);
-    desk.numbering.give_up(Feed(0), 201, &mut desk.out);
-    assert_eq!(desk.told(), [(1, 1)], "what was held was of the old epoch");
+    assert_eq!(desk.told(), [(1, 1)]);
 }
 
 #[test]
@@ -222,7 +229,7 @@ fn of_quotes_and_bars_the_newest_counts() {
 fn numbers_that_cannot_be_are_refused() {
     let mut desk = Desk::new();
     let mut refusal = |record: &Record<'_>| {
-        let taken = desk.numbering.take_over(Feed(0), record, 9, 0, &mut desk.out);
+        let taken = desk.numbering.take_over(Feed(0), record, (9, 0), false, &mut desk.out);
         taken.expect_err("refused").to_string()
     };
     assert!(refusal(&trade("A", "", "")).contains("\"sq\""));
@@ -240,8 +247,80 @@ fn held_trades_are_bounded() {
         desk.take(&numbered("A", 1 + 2 * n), 100);
     }
     assert_eq!(desk.told(), [(1, 1)]);
-    desk.take(&numbered("A", 5 + 2 * HELD_TICKS_MAX as u64), 100);
+    desk.take(&numbered("A", 3 + 2 * HELD_TICKS_MAX as u64), 100);
     let told = desk.told();
     assert_eq!((told.len(), told[0], told[1]), (2 * HELD_TICKS_MAX + 2, (2, 2), (3, 3)));
     assert_eq!(desk.numbering.next_due_ns(Feed(0)), None);
+}
+
+/// A line that has lost something does not speak for the other.
+#[test]
+fn a_loss_of_one_line_waits_for_the_other() {
+    let mut desk = Desk::new();
+    let mut take = |record: &Record<'_>, due_ns| {
+        let taken = desk.numbering.take_over(Feed(0), record, (9, due_ns), true, &mut desk.out);
+        (taken.expect("taken"), told(&std::mem::take(&mut desk.out)))
+    };
+    take(&numbered("A", 4), 100);
+    assert_eq!(take(&lost("A", 5, 9), 100), (Outcome::Passed, vec![]));
+    assert_eq!(take(&numbered("A", 7), 100), (Outcome::Held, vec![]));
+    assert_eq!(take(&numbered("A", 5), 100), (Outcome::Numbered, vec![(5, 5)]));
+    assert_eq!(take(&numbered("A", 6), 100), (Outcome::Numbered, vec![(6, 6), (7, 7)]));
+    assert_eq!(take(&numbered("A", 10), 150), (Outcome::Held, vec![]));
+    desk.numbering.expire(Feed(0), 150, &mut desk.out);
+    assert_eq!(desk.told(), [(8, 9), (10, 10)]);
+    assert_eq!(desk.numbering.next_due_ns(Feed(0)), None);
+}
+
+/// Method: 2,000 seeds. Two lines give the same numbers, each with losses of its own, some of them
+/// announced, at its own pace. Each number goes out once and in order: as a trade where any line
+/// gave it before its time was over.
+#[test]
+fn each_number_goes_out_once_and_in_order() {
+    for seed in 0..2_000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut desk, mut next, mut given) = (Desk::new(), [2_u64, 2], [false; 200]);
+        desk.take(&numbered("A", 1), 0);
+        given[1] = true;
+        let (mut now, wait) = (0, random.i64(1..40));
+        let mut out = Vec::new();
+        while next.iter().any(|next| *next < 200) {
+            now += 1;
+            let line = usize::from(random.bool());
+            let seq = next[line];
+            if seq < 200 {
+                let to = 199.min(seq + random.u64(..4));
+                let (record, after) = match random.u8(..10) {
+                    0 => (None, to + 1),
+                    1 => (Some(lost("A", seq, to)), to + 1),
+                    _ => (Some(numbered("A", seq)), seq + 1),
+                };
+                next[line] = after;
+                if let Some(record) = record {
+                    let is_trade = record.body.channel() == Channel::Trades
+                        && !matches!(record.body, RecordBody::Lost { .. });
+                    let times = (now, now + wait);
+                    let taken =
+                        desk.numbering.take_over(Feed(0), &record, times, true, &mut desk.out);
+                    if is_trade && taken != Ok(Outcome::Duplicate) {
+                        given[seq as usize] = true;
+                    }
+                }
+            }
+            desk.numbering.expire(Feed(0), now, &mut desk.out);
+            out.append(&mut desk.out);
+        }
+        desk.numbering.give_up(Feed(0), now, &mut desk.out);
+        out.append(&mut desk.out);
+        let mut due = 1;
+        for tick in &out {
+            let Some((from, to)) = told(std::slice::from_ref(tick)).pop() else { continue };
+            assert_eq!(from, due, "seed {seed}: {:?}", told(&out));
+            assert!(to >= from && tick.is_loss() != given[from as usize], "seed {seed}: {from}");
+            assert!(!tick.is_loss() || (from..=to).all(|seq| !given[seq as usize]));
+            due = to + 1;
+        }
+        assert!(given.iter().rposition(|given| *given).is_none_or(|last| due > last as u64));
+        assert!(desk.numbering.next_due_ns(Feed(0)).is_none(), "seed {seed}: something is held");
+    }
 }

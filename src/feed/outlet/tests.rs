@@ -62,7 +62,8 @@ fn state(state: FeedState, last_ns: i64) -> Tick {
 
 #[test]
 fn an_epoch_ends_what_waits_and_goes_before_what_follows() {
-    let epoch = Tick::new(TickBody::Epoch { epoch: Name::new("e2").expect("short") });
+    let epoch =
+        Tick::new(TickBody::Epoch { feed: Feed(0), epoch: Name::new("e2").expect("short") });
     let (mut outlet, mut queue) = (Outlet::default(), Narrow::default());
     let [down, ok] = [state(FeedState::Down, 1), state(FeedState::Ok, 2)];
     for tick in [definition(1), trade(1, 7), down, quote(1, 9), epoch, quote(1, 1), ok] {
@@ -174,7 +175,8 @@ impl Judge {
                 self.state_last = last_ns;
             }
             TickBody::Code { .. } => self.code_defined = true,
-            TickBody::Symbol { .. } | TickBody::Conditions { .. } | TickBody::Epoch { .. } => {}
+            TickBody::Symbol { .. } | TickBody::Conditions { .. } => {}
+            TickBody::Epoch { .. } | TickBody::Begins { .. } => {}
         }
     }
 

@@ -2,10 +2,10 @@
 
 use crate::hub::rig::{Rig, quote, trade};
 use crate::hub::{Hub, HubSettings};
-use crate::market::{Name, Tick, TickBody};
+use crate::market::{Feed, Name, Tick, TickBody};
 
 fn epoch(text: &str) -> Tick {
-    Tick::new(TickBody::Epoch { epoch: Name::new(text).expect("short") })
+    Tick::new(TickBody::Epoch { feed: Feed(0), epoch: Name::new(text).expect("short") })
 }
 
 fn rig() -> Rig {

@@ -93,7 +93,8 @@ impl<'a> Record<'a> {
             Kind::Quote => line.quote()?,
             Kind::Bar | Kind::Lost => line.bar()?,
         };
-        let seq = line.seq.map(|raw| parse_whole("sq", raw, 1)).transpose()?;
+        // Whether a feed's numbers count is for others to say: one that is none is as if left out.
+        let seq = line.seq.and_then(|raw| parse_whole("sq", raw, 1).ok());
         Ok(Record { symbol, event_ns, seq, body })
     }
 }

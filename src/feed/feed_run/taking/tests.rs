@@ -95,10 +95,16 @@ impl Desk {
         for run in &mut self.runs {
             run.turn(now_ns, &mut self.shared);
         }
+        let Shared { numbering, outlets, .. } = &mut self.shared;
+        let mut expired = Vec::new();
+        numbering.expire(Feed(0), now_ns, &mut expired);
+        let (outlet, queue) = &mut outlets[0];
+        expired.into_iter().for_each(|tick| outlet.offer(tick, queue));
         let short = |tick: Tick| match tick.body() {
             TickBody::Trade(head, _) => Some(format!("{}", head.seq)),
             TickBody::Lost { from, to, .. } => Some(format!("lost {from}-{to}")),
-            TickBody::Epoch { epoch } => Some(format!("epoch {}", epoch.as_str())),
+            TickBody::Begins { after, .. } => Some(format!("behind {after}")),
+            TickBody::Epoch { epoch, .. } => Some(format!("epoch {}", epoch.as_str())),
             TickBody::FeedState { state, .. } => Some(state.name().to_string()),
             _ => None,
         };
@@ -134,7 +140,7 @@ fn an_epoch_of_the_source_is_the_clients() {
         None,
         &[(Some("e1"), &[7, 8]), (Some("e1"), &[8]), (Some("e2"), &[1]), (None, &[40])],
     )]);
-    assert_eq!(desk.turn(SECOND), ["stale", "epoch e1", "lost 1-6", "7", "ok", "8"]);
+    assert_eq!(desk.turn(SECOND), ["stale", "epoch e1", "behind 6", "7", "ok", "8"]);
     assert_eq!(desk.turn(SECOND), Vec::<String>::new());
     assert_eq!(desk.turn(SECOND), ["epoch e2", "1"]);
     // Without one, numbers are given here, in an epoch that never was.
@@ -155,14 +161,23 @@ fn a_line_that_stays_in_the_old_epoch_is_refused() {
 
 #[test]
 fn a_source_with_history_is_asked_and_waited_for() {
-    let polls: [Poll; 4] =
-        [(Some("e"), &[1]), (Some("e"), &[4]), (Some("e"), &[2, 3]), (Some("e"), &[9])];
+    let polls: [Poll; 7] = [
+        (Some("e"), &[1]),
+        (Some("e"), &[4]),
+        (Some("e"), &[2, 3]),
+        (Some("e"), &[9]),
+        (Some("e"), &[10]),
+        (Some("e"), &[11]),
+        (Some("e"), &[]),
+    ];
     let mut desk = Desk::new(vec![Script { has_history: true, ..script(None, &polls) }]);
     desk.turn(SECOND);
     assert_eq!(desk.turn(SECOND), Vec::<String>::new());
     assert_eq!(desk.turn(2 * SECOND), ["2", "3", "4"]);
     assert_eq!(desk.turn(3 * SECOND), Vec::<String>::new());
-    assert_eq!(desk.turn(5 * SECOND), ["lost 5-8", "9"]);
+    // What comes behind a hole that was asked for makes it wait no longer.
+    assert_eq!(desk.turn(4 * SECOND), Vec::<String>::new());
+    assert_eq!(desk.turn(5 * SECOND), ["lost 5-8", "9", "10", "11"]);
     let mut alone = Desk::new(vec![script(None, &polls)]);
     alone.turn(SECOND);
     assert_eq!(alone.turn(SECOND), ["lost 2-3", "4"], "nobody has it");
