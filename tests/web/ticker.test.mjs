@@ -8,9 +8,11 @@ import {
 } from './harness.mjs'
 
 const FEED = '--feed synthetic:symbols=20,rate=2000'
+/** A page that a test has changed comes from nowhere, and may not go to a local address. */
+const CHANGED_PAGES = '--disable-features=LocalNetworkAccessChecks'
 
 async function open (server, { hash = '#AAPL,MSFT', viewport, cable } = {}) {
-  const { browser, close } = await openBrowser()
+  const { browser, close } = await openBrowser(...cable ? [CHANGED_PAGES] : [])
   atEnd(close)
   if (cable) await lead(browser, server, cable)
   const { page, problems } = await openPage(browser, server.admin + hash, viewport)
@@ -87,7 +89,7 @@ test('it survives a restart and catches up', async () => {
 
 /** Method: what comes is read from the wire, and the page counts the gaps that it shows. */
 test('a connection that is cut under the page costs no trade', async () => {
-  const server = await Server.start(FEED)
+  const server = await Server.start('--feed synthetic:symbols=20,rate=20000')
   const cable = await Cable.to(server.stream)
   const desk = await open(server, { cable, hash: '#TEST.A' })
   const { page } = desk
