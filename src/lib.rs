@@ -26,6 +26,7 @@
 //!   into them.
 //! * [`panics`]: what a panic said, caught at a boundary and logged from elsewhere.
 //! * [`feed`]: sources of records, the ingest thread that numbers them, the queue to each shard.
+//! * [`record`]: what feeds give, written to files that can be replayed.
 //! * [`shard`]: listener, socket ring, and the turn that drives hub and ring.
 //! * [`web`]: the pages and the browser client, as bytes.
 //! * [`control`]: signals, the watchdog over the shards, the admin port, and what systemd is told.
@@ -40,7 +41,9 @@
 //! shard hands to one with room, control messages (stop, new settings, questions: one bounded
 //! queue per shard each, and a bounded reply to who asked), names of symbols (feed to admin port,
 //! each once), the name of the epoch (feed to admin port), and counters: plain atomics, written by
-//! one thread alone. No payload, no reference count and no lock is shared by two shards.
+//! one thread alone. Before all that, between the thread that reads publishers' sockets and the
+//! ingest thread: what they send, in a short queue a connection, and what they are answered, in
+//! another. No payload, no reference count and no lock is shared by two shards.
 //!
 //! # Invariants
 //! 1. Only what is listed above crosses cores. A hub is not `Send` (`tests/invariants.rs`); a tick
@@ -83,6 +86,7 @@ pub mod hub;
 pub mod limits;
 pub mod market;
 pub mod panics;
+pub mod record;
 pub mod server;
 pub mod session;
 pub mod shard;

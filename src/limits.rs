@@ -186,6 +186,17 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 /// Most feeds of one server. Each is polled in turn by one thread, and a feed's number is one byte.
 pub const FEEDS_MAX: usize = 16;
 
+/// Connections of a feed that listens for publishers, where its text does not say, and the most
+/// that it may say: each may hold some 250 KiB, and 544 KiB in the kernel.
+pub const PUBLISHERS: usize = 64;
+pub const PUBLISHERS_MAX: usize = 1024;
+
+/// Bodies of lines, posted to the admin port, that are being judged or wait for it.
+pub const BODIES_MAX: usize = ADMIN_CONNECTIONS_MAX;
+
+/// One such body, in bytes: for small things, since it is read whole before its first line counts.
+pub const POSTED_BYTES_MAX: usize = 1024 * 1024;
+
 /// Trades of all feeds that wait behind holes in the numbers of their sources, for the other line
 /// or for history: what a busy feed gives in a second, 6 MiB.
 pub const HELD_TICKS_MAX: usize = 65_536;

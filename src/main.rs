@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use tapecast::cli::{check, config, load, serve, start_log, subscribe, top};
+use tapecast::cli::{check, config, load, record, serve, start_log, subscribe, top};
 
 /// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
 ///
@@ -24,6 +24,8 @@ enum Command {
     Config(config::ConfigArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),
+    // What it is for stands with its flags.
+    Record(record::RecordArgs),
     /// Show a server's status in the terminal
     Top(top::TopArgs),
     /// Put load on a server with many connections, and check every stream
@@ -40,6 +42,10 @@ fn main() -> ExitCode {
         Some(Command::Subscribe(args)) => {
             start_log();
             subscribe::run(&args)
+        }
+        Some(Command::Record(args)) => {
+            start_log();
+            record::run(&args)
         }
         Some(Command::Top(args)) => top::run(&args),
         Some(Command::Load(args)) => {

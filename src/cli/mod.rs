@@ -6,10 +6,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "output is what a command is for")]
 
-pub mod backoff;
 pub mod check;
 pub mod config;
 pub mod load;
+pub mod record;
 pub mod serve;
 pub mod subscribe;
 pub mod top;

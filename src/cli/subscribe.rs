@@ -4,18 +4,16 @@
 //! server's hint or with backoff, and with `since`, so that nothing is printed twice.
 
 mod connection;
-mod event;
-mod resume;
 mod table;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use crate::cli::backoff::Backoff;
+use crate::feed::{Backoff, Dialer, TlsError};
 use crate::market::{Channel, ChannelSet, Symbol, SymbolError};
-use crate::wire::client::{Endpoint, EndpointError};
-use connection::{Ending, Plan, Session};
-use resume::Wish;
+use crate::wire::client::{Endpoint, EndpointError, Wish, printable};
+use connection::{Ending, Plan, READ_SLEEP, Session};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use view::View;
@@ -42,6 +40,9 @@ pub struct SubscribeArgs {
     /// Ask for a heartbeat in this interval
     #[arg(long, value_name = "MS")]
     pub heartbeat_ms: Option<u64>,
+    /// Certificates of whom to trust for wss:// [default: whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// End after this many events
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
@@ -55,6 +56,8 @@ pub struct SubscribeArgs {
 pub enum SubscribeError {
     #[error("{0}")]
     Url(#[from] EndpointError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("no symbol is given; name some behind the URL, or '*' for all")]
     NoSymbols,
     #[error("the symbol {0:?} cannot be asked for: {1}")]
@@ -86,7 +89,7 @@ pub fn run(args: &SubscribeArgs) -> ExitCode {
     match subscribe(args, View::stdout(args.json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tapecast subscribe: {}", event::printable(&error.to_string()));
+            eprintln!("tapecast subscribe: {}", printable(&error.to_string()));
             error.exit_code()
         }
     }
@@ -155,7 +158,16 @@ fn plan(args: &SubscribeArgs) -> Result<Plan, SubscribeError> {
     let channels = parse_channels(channels.as_deref().unwrap_or("quotes,trades"))?;
     let (max_hz, heartbeat_ms) = (args.max_hz, args.heartbeat_ms);
     let deadline = args.seconds.map(|s| Instant::now() + Duration::from_secs_f64(s));
-    Ok(Plan { endpoint, wish: Wish { symbols, channels, max_hz, heartbeat_ms }, deadline })
+    let wish = Wish {
+        symbols,
+        channels,
+        max_hz,
+        heartbeat_ms,
+        ns_times: false,
+        misses_first_trades: false,
+    };
+    let dialer = Dialer::new(endpoint, args.ca_file.as_deref(), READ_SLEEP)?;
+    Ok(Plan { dialer, wish, deadline })
 }
 
 fn parse_channels(list: &str) -> Result<ChannelSet, SubscribeError> {

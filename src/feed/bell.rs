@@ -2,9 +2,10 @@
 
 use crossbeam::utils::CachePadded;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::time::Duration;
 
 /// Two eventfds, and the flag that says by which of them its shard is to be woken, if at all.
 ///
@@ -72,6 +73,23 @@ impl Bell {
         self.rest(NAPS);
     }
 
+    /// For who has no ring of its own: sleeps until it is rung or `time` is over, if there is no
+    /// work to begin with. It may wake without either.
+    pub fn wait(&self, time: Duration, has_work: impl FnOnce() -> bool) {
+        self.fall_asleep();
+        if !has_work() {
+            let mut poll = libc::pollfd { fd: self.fd(), events: libc::POLLIN, revents: 0 };
+            let ms = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+            // SAFETY: one pollfd that lives across the call, and the count says one.
+            let ready = unsafe { libc::poll(&raw mut poll, 1, ms) };
+            if ready == 1 {
+                // It has rung, so the read does not block; what fails will be polled again.
+                let _ = (&self.eventfd).read(&mut [0; 8]);
+            }
+        }
+        self.wake_up();
+    }
+
     /// The shard is awake: pushes need no ring until it falls asleep again.
     pub fn wake_up(&self) {
         self.state.store(AWAKE, Ordering::Relaxed);
@@ -101,7 +119,6 @@ mod tests {
     use super::*;
     use crate::feed::Inlet;
     use crate::market::{Feed, FeedState, Tick, TickBody};
-    use std::io::Read;
     use std::sync::Arc;
 
     fn tick(number: i64) -> Tick {
@@ -129,6 +146,35 @@ mod tests {
         bell.doze();
         bell.ring();
         assert!(has_rung(bell.nap_fd()) && !has_rung(bell.fd()));
+    }
+
+    /// Method: as below, with a consumer that waits by the bell alone; its waits are so long that
+    /// one lost wake-up would end the test.
+    #[test]
+    fn who_waits_is_woken() {
+        let inlet = Arc::new(Inlet::new(4).expect("a descriptor"));
+        let feed = Arc::clone(&inlet);
+        let thread = std::thread::spawn(move || {
+            for number in 0..20_000 {
+                while feed.push(tick(number)).is_err() {
+                    std::thread::yield_now();
+                }
+                feed.bell().ring();
+            }
+        });
+        let began = std::time::Instant::now();
+        let mut next = 0;
+        while next < 20_000 {
+            match inlet.pop() {
+                Some(tick) => {
+                    assert_eq!(tick.ingest_ns(), next);
+                    next += 1;
+                }
+                None => inlet.bell().wait(Duration::from_secs(100), || !inlet.is_empty()),
+            }
+        }
+        assert!(began.elapsed() < Duration::from_secs(90), "a wake-up was lost");
+        thread.join().expect("the feed's side does not panic");
     }
 
     /// Method: two threads play feed and shard as fast as they can; the shard sleeps by a blocking

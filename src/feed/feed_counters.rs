@@ -1,5 +1,6 @@
 //! What is known of a feed from outside.
 
+use super::intake::IntakeCounters;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 /// What a feed has done so far; written by the ingest thread alone, read by anyone.
@@ -11,12 +12,18 @@ pub struct FeedCounters {
     pub bad_lines: AtomicU64,
     /// Records without a number: another feed's symbol, or one symbol too many.
     pub refused: AtomicU64,
+    /// Records of symbols that the feed's options leave out.
+    pub filtered: AtomicU64,
+    /// Of its publishers, where it has any.
+    pub intake: IntakeCounters,
     /// Records whose number had come before, from another line of the same sequence or twice.
     pub duplicates: AtomicU64,
     /// Trades in no bar, because they came after its close.
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.
     pub restarts: AtomicU64,
+    /// How often its source connected anew by itself.
+    pub reconnects: AtomicU64,
     /// Ingest time of the newest record, ns since the Unix epoch; 0 before the first.
     pub(super) last_ns: AtomicI64,
     /// A [`FeedCondition`].
@@ -54,6 +61,11 @@ impl FeedCounters {
     /// Ingest time of the newest record, ns since the Unix epoch.
     pub fn last_ns(&self) -> Option<i64> {
         Some(self.last_ns.load(Ordering::Relaxed)).filter(|last_ns| *last_ns > 0)
+    }
+
+    /// New connections and new starts.
+    pub fn reconnects(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed) + self.reconnects.load(Ordering::Relaxed)
     }
 
     pub fn condition(&self) -> FeedCondition {

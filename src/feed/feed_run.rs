@@ -179,6 +179,11 @@ impl FeedRun {
         let next = self.poll_source(&mut *source, now_ns, shared);
         self.fill_holes(&mut *source, now_ns, &mut shared.numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);
+        self.counters.reconnects.store(source.reconnects_count(), Ordering::Relaxed);
+        self.counters.filtered.store(source.filtered_count(), Ordering::Relaxed);
+        if let Some(counts) = source.intake() {
+            self.counters.intake.set(counts);
+        }
         let rest = match next {
             Next::More => Rest::None,
             Next::Again => {

@@ -11,8 +11,10 @@ use super::source::Source;
 use super::spec::Pace;
 use crate::limits::FEEDS_MAX;
 use crate::market::{Feed, Name, Symbol, Tick, TickBody};
+use crossbeam::channel::{self, Receiver, RecvTimeoutError};
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use crossbeam::utils::CachePadded;
+use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,6 +89,8 @@ pub struct IngestHandle {
     counters: Arc<IngestCounters>,
     /// At most one, the newest: what it replaces need not be seen.
     tunings: Arc<ArrayQueue<Tuning>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<Infallible>,
 }
 
 /// Why the ingest thread cannot start.
@@ -117,8 +121,14 @@ impl Ingest {
         let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
         let (stopped, tunings) = (Arc::clone(&stop), Arc::clone(&ingest.tunings));
         let builder = thread::Builder::new().name("ingest".into());
-        let thread = builder.spawn(move || ingest.run(&stopped))?;
-        Ok(IngestHandle { thread, stop, counters, tunings })
+        let (running, ended) = channel::bounded::<Infallible>(0);
+        let thread = builder.spawn(move || {
+            ingest.run(&stopped);
+            // Sources end first, and then whoever waits for that is told.
+            drop(ingest);
+            drop(running);
+        })?;
+        Ok(IngestHandle { thread, stop, counters, tunings, ended })
     }
 
     fn new(
@@ -279,6 +289,13 @@ impl IngestHandle {
     /// Waits for the thread's end. The error is the thread's panic.
     pub fn join(self) -> thread::Result<()> {
         self.thread.join()
+    }
+
+    /// Waits for the thread's end, but not longer than this; whether it came.
+    pub fn join_within(self, longest: Duration) -> bool {
+        // The thread never sends; its end is the sender's.
+        let ended = self.ended.recv_timeout(longest) == Err(RecvTimeoutError::Disconnected);
+        ended && self.thread.join().is_ok()
     }
 
     /// False before [`IngestHandle::stop`] only where the thread panicked.

@@ -1,5 +1,6 @@
 //! Records out of a feed's lines; what is no record is counted, logged and skipped.
 
+use super::intake::Control;
 use super::lines::{Line, Lines};
 use super::log_limit::LogLimit;
 use crate::limits::FEED_LINE_BYTES_MAX;
@@ -13,6 +14,42 @@ pub enum Taken<'a> {
     Nothing,
 }
 
+/// What one line is, before it is counted.
+#[derive(Debug, PartialEq)]
+pub enum Judged<'a> {
+    Record(Record<'a>),
+    Blank,
+    /// The line, empty where it was too long, and why it is no record.
+    Bad {
+        line: &'a [u8],
+        reason: String,
+    },
+}
+
+/// Judges the next line; `None` where more bytes are needed for one. `at_end` says that none come,
+/// so that a last line needs no newline.
+pub fn judge(lines: &mut Lines, at_end: bool, takes_faults: bool) -> Option<Judged<'_>> {
+    let number = lines.number() + 1;
+    let line = match lines.next_line(at_end)? {
+        Line::Whole(line) => line,
+        Line::TooLong => {
+            let reason =
+                format!("it is longer than {FEED_LINE_BYTES_MAX} bytes; write one object a line");
+            return Some(Judged::Bad { line: &[], reason });
+        }
+    };
+    if line.trim_ascii().is_empty() {
+        return Some(Judged::Blank);
+    }
+    if takes_faults && is_fault(line) {
+        panic!("a fault was asked for by line {number}");
+    }
+    Some(match Record::parse(line) {
+        Ok(record) => Judged::Record(record),
+        Err(reason) => Judged::Bad { line, reason: reason.to_string() },
+    })
+}
+
 /// Lines, and the judgement on each.
 #[derive(Debug)]
 pub struct LineRecords {
@@ -23,30 +60,33 @@ pub struct LineRecords {
     warnings: LogLimit,
     /// A line may ask for a panic.
     takes_faults: bool,
+    /// A line may begin an epoch.
+    takes_epochs: bool,
+    /// One that has begun and was not taken notice of.
+    epoch: Option<String>,
 }
 
 impl LineRecords {
     pub fn new(name: String) -> LineRecords {
         let (lines, warnings) = (Lines::default(), LogLimit::default());
-        LineRecords { lines, name, bad_count: 0, warnings, takes_faults: false }
+        let (takes_faults, takes_epochs, epoch) = (false, false, None);
+        LineRecords { lines, name, bad_count: 0, warnings, takes_faults, takes_epochs, epoch }
     }
 
     /// The next line; `None` where more bytes are needed for one. `at_end` says that none come,
     /// so that a last line needs no newline.
     pub fn next_record(&mut self, at_end: bool, now_ns: i64) -> Option<Taken<'_>> {
         let number = self.lines.number() + 1;
-        let reason = match self.lines.next_line(at_end)? {
-            Line::Whole(bytes) if bytes.trim_ascii().is_empty() => return Some(Taken::Nothing),
-            Line::Whole(bytes) if self.takes_faults && is_fault(bytes) => {
-                panic!("a fault was asked for by line {number}")
-            }
-            Line::Whole(bytes) => match Record::parse(bytes) {
-                Ok(record) => return Some(Taken::Record(record)),
-                Err(reason) => reason.to_string(),
+        let reason = match judge(&mut self.lines, at_end, self.takes_faults)? {
+            Judged::Record(record) => return Some(Taken::Record(record)),
+            Judged::Blank => return Some(Taken::Nothing),
+            Judged::Bad { line, reason } => match Control::parse(line) {
+                Some(Ok(Control::Epoch(epoch))) if self.takes_epochs => {
+                    self.epoch = Some(epoch);
+                    return Some(Taken::Nothing);
+                }
+                _ => reason,
             },
-            Line::TooLong => {
-                format!("it is longer than {FEED_LINE_BYTES_MAX} bytes; write one object a line")
-            }
         };
         self.bad_count += 1;
         if let Some(suppressed) = self.warnings.admit(now_ns) {
@@ -59,6 +99,17 @@ impl LineRecords {
     /// Passes over the next line; `None` where more bytes are needed for one.
     pub fn skip_line(&mut self, at_end: bool) -> Option<()> {
         self.lines.next_line(at_end).map(drop)
+    }
+
+    /// Lets a line begin an epoch, see [`LineRecords::take_epoch`].
+    pub fn enable_epochs(&mut self) {
+        self.takes_epochs = true;
+    }
+
+    /// The epoch that the last line has begun: to be asked after a line that was nothing else, and
+    /// before the next.
+    pub fn take_epoch(&mut self) -> Option<String> {
+        self.epoch.take()
     }
 
     pub fn enable_faults(&mut self) {
@@ -104,6 +155,21 @@ mod tests {
         let caught = crate::panics::catch(|| records.next_record(true, 0).is_some());
         assert_eq!(caught.expect_err("it panics").message, "a fault was asked for by line 1");
         assert_eq!(records.next_record(true, 0), Some(Taken::Nothing), "the next is no fault");
+    }
+
+    #[test]
+    fn an_epoch_begins_only_where_that_is_enabled() {
+        let text = b"{\"T\":\"epoch\",\"epoch\":\"e-1\"}\n";
+        let mut records = LineRecords::new("test".into());
+        records.lines.space()[..text.len()].copy_from_slice(text);
+        records.lines.filled(text.len());
+        assert_eq!(records.next_record(true, 0), Some(Taken::Nothing));
+        assert_eq!((records.take_epoch(), records.bad_count()), (None, 1));
+        records.lines.put_back();
+        records.enable_epochs();
+        assert_eq!(records.next_record(true, 0), Some(Taken::Nothing));
+        assert_eq!((records.take_epoch().as_deref(), records.bad_count()), (Some("e-1"), 1));
+        assert_eq!(records.take_epoch(), None);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub enum Refusal {
          before; begin a new epoch"
     )]
     NumberTooHigh(Symbol, u64),
+    #[error("this number of {0} has come before: it is dropped")]
+    Duplicate(Symbol),
     #[error("{0} comes in an epoch that its line has left; let both lines begin anew")]
     OtherEpoch(Symbol),
     #[error("a bar or a gap of {0}: in this feed they are made here; send trades and quotes")]

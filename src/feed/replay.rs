@@ -26,6 +26,7 @@ pub struct Replay {
     given_count: u64,
     /// Lines that were given before the file was opened again.
     skip_count: u64,
+    epoch: Option<String>,
 }
 
 impl Replay {
@@ -45,6 +46,7 @@ impl Replay {
             pace: ReplayPace { speed: spec.speed, anchor: None },
             given_count: 0,
             skip_count: 0,
+            epoch: None,
             spec: spec.clone(),
         })
     }
@@ -110,7 +112,12 @@ impl Source for Replay {
                     self.given_count += 1;
                     sink(record).ok();
                 }
-                Some(Taken::Nothing) => {}
+                Some(Taken::Nothing) => {
+                    if let Some(epoch) = self.text.take_epoch() {
+                        self.epoch = Some(epoch);
+                        return Next::More;
+                    }
+                }
                 None if self.at_end => return self.end_pass(),
                 None => {
                     if let Err(why) = self.read() {
@@ -136,6 +143,14 @@ impl Source for Replay {
             self.text.start_over();
             (self.at_end, self.pace.anchor) = (false, None);
         }))
+    }
+
+    fn epoch(&self) -> Option<&str> {
+        self.epoch.as_deref()
+    }
+
+    fn enable_epochs(&mut self) {
+        self.text.enable_epochs();
     }
 
     fn enable_faults(&mut self) {

@@ -1,5 +1,6 @@
 //! What the ingest thread asks of a feed.
 
+use super::intake::{IntakeCounts, Reception};
 use super::numbering::Refusal;
 use super::spec::Pace;
 use crate::market::Record;
@@ -25,8 +26,8 @@ pub enum Next {
     Failed(String),
 }
 
-/// Takes a record. The error says why it became nothing; a record that a line of the same sequence
-/// has given before is taken, and dropped.
+/// Takes a record. The error says why it became nothing, be it that a line of the same sequence has
+/// given it before.
 pub type Sink<'a> = dyn FnMut(Record<'_>) -> Result<(), Refusal> + 'a;
 
 /// Where records come from. Polled by the ingest thread alone, in turn with other sources, so a
@@ -65,14 +66,37 @@ pub trait Source: Send {
         false
     }
 
+    /// Lets `{"T":"epoch","epoch":"…"}` among its lines begin an epoch: it is of a line.
+    fn enable_epochs(&mut self) {}
+
     /// Lets `{"T":"fault"}` among its lines panic: for staging and tests.
     fn enable_faults(&mut self) {}
 
     /// From now on its records come at this pace, where it makes them itself.
     fn set_pace(&mut self, _pace: Pace) {}
 
+    /// How often it has connected anew by itself, so far.
+    fn reconnects_count(&self) -> u64 {
+        0
+    }
+
     /// Lines that were no records, so far.
     fn bad_lines_count(&self) -> u64 {
+        0
+    }
+
+    /// What its publishers have sent, where it has any.
+    fn intake(&self) -> Option<IntakeCounts> {
+        None
+    }
+
+    /// Where bodies of lines are given to it, if it takes any.
+    fn reception(&self) -> Option<Arc<Reception>> {
+        None
+    }
+
+    /// Records of symbols that the feed's options leave out, so far.
+    fn filtered_count(&self) -> u64 {
         0
     }
 }

@@ -22,6 +22,7 @@ pub struct Stdin {
     /// A block that is not wholly in `text` yet, and how much of it is.
     block: Vec<u8>,
     used: usize,
+    epoch: Option<String>,
 }
 
 enum State {
@@ -39,7 +40,7 @@ impl Stdin {
 
     fn new(input: Box<dyn Read + Send>) -> Stdin {
         let text = LineRecords::new("stdin".into());
-        Stdin { state: State::New(input), text, block: Vec::new(), used: 0 }
+        Stdin { state: State::New(input), text, block: Vec::new(), used: 0, epoch: None }
     }
 
     /// Moves bytes into `text`; `Some` where none are there or none can come.
@@ -81,7 +82,12 @@ impl Source for Stdin {
             let at_end = matches!(self.state, State::AtEnd) && self.used == self.block.len();
             match self.text.next_record(at_end, now_ns) {
                 Some(Taken::Record(record)) => drop(sink(record)),
-                Some(Taken::Nothing) => {}
+                Some(Taken::Nothing) => {
+                    if let Some(epoch) = self.text.take_epoch() {
+                        self.epoch = Some(epoch);
+                        return Next::More;
+                    }
+                }
                 None => {
                     if let Some(next) = self.fill() {
                         return next;
@@ -102,6 +108,14 @@ impl Source for Stdin {
         let reads = matches!(self.state, State::New(_) | State::Reading(_));
         let has_more = reads || self.used < self.block.len();
         has_more.then_some(Ok(()))
+    }
+
+    fn epoch(&self) -> Option<&str> {
+        self.epoch.as_deref()
+    }
+
+    fn enable_epochs(&mut self) {
+        self.text.enable_epochs();
     }
 
     fn enable_faults(&mut self) {

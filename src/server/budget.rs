@@ -1,6 +1,7 @@
 //! What the server may hold, as a sum that is printed at start.
 
 use crate::config::Settings;
+use crate::feed::{self, FeedSpec};
 use crate::hub::AdmissionLimits;
 use crate::hub::accounts::SESSION_BYTES;
 use crate::hub::book::RECENT_TICKS_MAX;
@@ -44,6 +45,8 @@ pub struct Budget {
     pub descriptors: u64,
     /// Of these, what is not for clients.
     pub descriptors_reserved: u64,
+    /// Of these, what is for feeds' publishers.
+    pub publisher_descriptors: u64,
     /// Of these, what refusals and sockets on their way between shards may hold.
     pub descriptors_passing: u64,
     pub sessions_max: usize,
@@ -63,7 +66,8 @@ impl Budget {
     /// `descriptors` is the hard limit of the process, `memory_bytes` what clients may use.
     pub fn new(settings: &Settings, shards: usize, descriptors: u64, memory_bytes: u64) -> Budget {
         let reserve: u64 = RESERVE.iter().map(|(_, count)| count).sum();
-        let reserve = reserve + RESERVE_PER_SHARD * shards as u64;
+        let publishers = feeds_that_listen(settings).map(|max| feed::descriptors(max) as u64).sum();
+        let reserve = reserve + RESERVE_PER_SHARD * shards as u64 + publishers;
         // "No limit" is far more than an address has ports, so nothing is lost by less.
         let clients = descriptors.saturating_sub(reserve).min(1 << 30) as usize;
         let refusals = REFUSALS_MAX.min(clients / shards / REFUSALS_SHARE);
@@ -84,6 +88,7 @@ impl Budget {
         Budget {
             descriptors,
             descriptors_reserved: reserve,
+            publisher_descriptors: publishers,
             descriptors_passing: passing as u64,
             sessions_max,
             shards,
@@ -112,9 +117,17 @@ impl Budget {
     /// The reserve as a sum, in words.
     pub fn reserve_in_words(&self) -> String {
         let parts = RESERVE.iter().map(|(name, count)| format!("{count} {name}"));
-        let parts: Vec<String> = parts.collect();
+        let publishers = Some(self.publisher_descriptors).filter(|count| *count > 0);
+        let publishers = publishers.map(|count| format!("{count} publishers"));
+        let parts: Vec<String> = parts.chain(publishers).collect();
         format!("{} + {RESERVE_PER_SHARD} a shard", parts.join(" + "))
     }
+}
+
+/// Of each feed that listens, how many publishers it may have. What is no feed is not started.
+fn feeds_that_listen(settings: &Settings) -> impl Iterator<Item = usize> {
+    let specs = settings.feeds.iter().filter_map(|text| text.parse::<FeedSpec>().ok());
+    specs.filter_map(|spec| spec.publishers_max())
 }
 
 /// Bytes that one shard needs whoever connects.
@@ -152,6 +165,19 @@ mod tests {
         }
         assert!(budget(1, 20_000, None).sessions_max >= 18_000);
         assert!(budget(2, 20_000, None).sessions_max >= 17_000);
+    }
+
+    #[test]
+    fn publishers_have_descriptors_of_their_own() {
+        let mut settings = Settings::default();
+        let without = Budget::new(&settings, 2, 20_000, 16 << 30);
+        let feeds = ["synthetic", "tcp:127.0.0.1:0,connections=10", "unix:/x,connections=1"];
+        settings.feeds = feeds.map(str::to_string).to_vec();
+        let with = Budget::new(&settings, 2, 20_000, 16 << 30);
+        let more = with.descriptors_reserved - without.descriptors_reserved;
+        assert_eq!((more, with.publisher_descriptors), (59, 59), "11 and twice 24");
+        assert!(with.reserve_in_words().contains("+ 59 publishers + "));
+        assert!(!without.reserve_in_words().contains("publishers"));
     }
 
     #[test]

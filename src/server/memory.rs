@@ -2,6 +2,7 @@
 
 use super::cgroup::{self, Controller};
 use crate::config::Settings;
+use crate::feed::FeedSpec;
 use crate::hub::MemorySettings;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,10 @@ impl MemoryBudget {
         let (source, limit_bytes) = find(settings.memory_budget_bytes, root);
         let share_percent = if source == MemorySource::Given { 100 } else { SHARE_PERCENT };
         let shards = shards as u64;
-        let own_bytes = PROCESS_BYTES + shards * (shard_bytes as u64 + ARENAS_BYTES);
+        // What is no feed is not started.
+        let specs = settings.feeds.iter().filter_map(|text| text.parse::<FeedSpec>().ok());
+        let feeds: u64 = specs.map(|spec| spec.memory_bytes() as u64).sum();
+        let own_bytes = PROCESS_BYTES + feeds + shards * (shard_bytes as u64 + ARENAS_BYTES);
         let share_bytes = (u128::from(limit_bytes) * u128::from(share_percent) / 100) as u64;
         let clients_bytes = share_bytes.saturating_sub(own_bytes);
         let budget =

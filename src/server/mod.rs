@@ -27,8 +27,8 @@ pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 use crate::config::Settings;
 use crate::control::{RunState, Sight, Watchdog, age_ms};
 use crate::feed::{
-    FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Retry, SpecError,
-    Subscribed, Tuning,
+    FeedKind, FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Reception, Retry,
+    SpecError, Subscribed, Tuning,
 };
 use crate::limits::INLET_TICKS;
 use crate::shard::{
@@ -40,13 +40,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What is cut after the drain's time is over is cut this much later at the latest.
 const DRAIN_GRACE_MS: u64 = 500;
 
 /// And so much later the process has ended, whatever a shard does.
 pub const STOP_GRACE_MS: u64 = 900;
+
+/// The last turn of the feeds takes about a millisecond.
+const INGEST_END: Duration = Duration::from_millis(500);
 
 /// Why the server does not start; the text names the input and the cure.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +101,8 @@ pub struct Server {
     watchdog: Watchdog,
     state: Arc<RunState>,
     feeds: Vec<FeedSpec>,
+    /// Of the feed whose lines are posted to the admin port.
+    reception: Option<Arc<Reception>>,
     listening: Listening,
     /// Every feed is a replay.
     waits_for_readers: bool,
@@ -112,13 +117,14 @@ impl Server {
         let cores = placement::cores(settings.shards);
         let (_, descriptors) =
             descriptors::raise_descriptor_limit().map_err(StartError::Descriptors)?;
-        let waits_for_readers = specs.iter().all(|spec| matches!(spec, FeedSpec::Replay(_)));
+        let waits_for_readers = specs.iter().all(|spec| matches!(spec.kind, FeedKind::Replay(_)));
         let plan = Plan::new(settings, cores.len(), descriptors, waits_for_readers)?;
         let counters: Vec<_> = cores.iter().map(|_| Arc::new(ShardCounters::default())).collect();
         let mut sources = open_feeds(&specs, &counters)?;
         if settings.hub.fault_injection {
             sources.iter_mut().for_each(|source| source.enable_faults());
         }
+        let reception = sources.iter().find_map(|source| source.reception());
         let has_live_feed = sources.iter().any(|source| source.is_live());
         let listening = Listening::begin(settings, cores.len())?;
         let epoch = new_epoch();
@@ -160,6 +166,7 @@ impl Server {
             watchdog,
             state,
             feeds: specs,
+            reception,
             listening,
             waits_for_readers,
         })
@@ -247,7 +254,11 @@ impl Server {
     pub fn join(self) -> Result<(), String> {
         self.ingest.stop();
         let ends: Vec<_> = self.shards.into_iter().map(ShardHandle::join).collect();
-        // A source may be blocked in a read of standard input; the process's exit ends it.
+        // Feeds remove what they have put into the file system. One that is stuck in a read of a
+        // file is ended by the process's exit.
+        if !self.ingest.join_within(INGEST_END) {
+            tracing::warn!("the feeds have not ended in time; the process's exit ends them");
+        }
         ends.into_iter().collect()
     }
 

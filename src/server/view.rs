@@ -26,6 +26,7 @@ impl Server {
             shards: shards.collect(),
             feeds: feed_views(&self.feeds),
             ingest: self.ingest.counters().clone(),
+            reception: self.reception.clone(),
             state: self.state.clone(),
             log_addresses: settings.log.addresses,
             log,
@@ -43,7 +44,11 @@ fn feed_views(specs: &[FeedSpec]) -> Vec<FeedView> {
             1 => spec.kind().to_string(),
             _ => format!("{}-{number}", spec.kind()),
         };
-        FeedView { name, waits_for_sessions: spec.waits_for_sessions() }
+        FeedView {
+            name,
+            waits_for_sessions: spec.waits_for_sessions(),
+            takes_publishers: spec.takes_publishers(),
+        }
     };
     specs.iter().enumerate().map(view).collect()
 }

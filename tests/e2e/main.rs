@@ -8,6 +8,7 @@
 //! another), and always one of the same shape that [`harness::recording`] makes.
 
 mod admin;
+mod alpaca;
 mod checking;
 mod closing;
 mod commands;
@@ -19,10 +20,13 @@ mod feeds;
 mod harness;
 mod http;
 mod idle;
+mod ingest;
 mod lagging;
 mod languages;
 mod proxies;
+mod recording;
 mod replay;
 mod resume;
 mod starting;
 mod top;
+mod upstream;

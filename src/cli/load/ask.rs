@@ -32,7 +32,7 @@ impl Ask {
     /// Flags first, then the URL's options, then defaults. The asked symbols get the lowest
     /// numbers of the table.
     pub fn new(args: &LoadArgs, table: &mut SymbolTable) -> Result<(Ask, Interest), LoadError> {
-        let mut endpoint = Endpoint::parse(&args.url)?;
+        let mut endpoint = Endpoint::parse(&args.url)?.without_tls()?;
         let flag_or_option = |flag: &Option<String>, name: &str| {
             flag.clone().or_else(|| endpoint.option(name).map(str::to_string))
         };

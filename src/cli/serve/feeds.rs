@@ -1,7 +1,7 @@
 //! What feeds' texts mean, with where they were given.
 
 use crate::config::{Config, ConfigError, ConfigErrors, Origin};
-use crate::feed::FeedSpec;
+use crate::feed::{FeedKind, FeedSpec};
 
 /// Reads the texts, which the configuration cannot: it comes before feeds.
 pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
@@ -11,11 +11,12 @@ pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
         Origin::File { path, line } => format!("{}:{line}: feed.feeds:", path.display()),
         Origin::Default => "feeds:".to_string(),
     };
-    let (mut specs, mut errors) = (Vec::new(), Vec::new());
+    let (mut specs, mut errors) = (Vec::<FeedSpec>::new(), Vec::new());
     for text in &config.settings.feeds {
         let why = match text.parse::<FeedSpec>() {
-            Ok(FeedSpec::Stdin) if specs.contains(&FeedSpec::Stdin) => {
-                "stdin: it is given twice, and can be read once; give it once".to_string()
+            Ok(spec) if is_single(&spec) && specs.iter().any(|other| other.kind == spec.kind) => {
+                let kind = spec.kind();
+                format!("{kind}: it is given twice, and there is one alone; give it once")
             }
             Ok(spec) => {
                 specs.push(spec);
@@ -26,6 +27,11 @@ pub fn specs(config: &Config) -> Result<Vec<FeedSpec>, ConfigErrors> {
         errors.push(ConfigError::BadFeed { place: place.clone(), why });
     }
     if errors.is_empty() { Ok(specs) } else { Err(ConfigErrors(errors)) }
+}
+
+/// Standard input can be read once, and the admin port has one place for lines.
+fn is_single(spec: &FeedSpec) -> bool {
+    matches!(spec.kind, FeedKind::Stdin | FeedKind::Api)
 }
 
 /// Whether the same feeds go on, perhaps at another pace.

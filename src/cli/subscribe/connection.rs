@@ -1,21 +1,13 @@
 //! One connection of `subscribe`, from the dial to its end.
 
-use super::event::{Event, parse_message};
-use super::resume::{Positions, Wish};
 use super::view::View;
-use crate::cli::backoff::RetryHint;
-use crate::wire::client::{
-    ClientStream, Endpoint, Received, Refusal, StreamError, Upgrade, UpgradeError,
-};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use crate::feed::{Connection, DialError, Dialer, RetryHint};
+use crate::wire::client::{Event, Positions, Received, StreamError, Wish, parse_message};
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-/// For the TCP connection, and then for the answer of the upgrade.
-const DIAL_TIME_MAX: Duration = Duration::from_secs(10);
-
 /// A read sleeps no longer than this, so that tables are redrawn and deadlines seen.
-const READ_SLEEP: Duration = Duration::from_millis(100);
+pub const READ_SLEEP: Duration = Duration::from_millis(100);
 
 /// A server that says nothing this long is asked whether it is there, and given up after twice
 /// the time: TCP alone notices a vanished peer after minutes, and a quiet one never.
@@ -25,7 +17,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// What stays the same over all connections.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub endpoint: Endpoint,
+    pub dialer: Dialer,
     pub wish: Wish,
     pub deadline: Option<Instant>,
 }
@@ -73,8 +65,8 @@ impl Session {
     pub fn connect(&mut self, plan: &Plan) -> Ending {
         self.has_flowed = false;
         self.shutdown_hint = None;
-        match dial(&plan.endpoint) {
-            Err(ending) => ending,
+        match plan.dialer.dial() {
+            Err(error) => not_open(&error),
             Ok(stream) => {
                 self.was_open = true;
                 match self.follow(stream, plan) {
@@ -87,7 +79,7 @@ impl Session {
 
     fn follow(
         &mut self,
-        mut stream: ClientStream<TcpStream>,
+        mut stream: Connection,
         plan: &Plan,
     ) -> Result<std::convert::Infallible, Ending> {
         let mut heard = Instant::now();
@@ -118,16 +110,11 @@ impl Session {
         }
     }
 
-    fn send(&self, stream: &mut ClientStream<TcpStream>, text: &str) -> Result<(), Ending> {
+    fn send(&self, stream: &mut Connection, text: &str) -> Result<(), Ending> {
         stream.send(text).map_err(|error: StreamError| self.lost(error.to_string()))
     }
 
-    fn message(
-        &mut self,
-        text: &str,
-        stream: &mut ClientStream<TcpStream>,
-        plan: &Plan,
-    ) -> Result<(), Ending> {
+    fn message(&mut self, text: &str, stream: &mut Connection, plan: &Plan) -> Result<(), Ending> {
         let events = parse_message(text).map_err(|error| {
             Ending::Final(format!(
                 "the server sent what is not an array of events ({error}); is the URL right?"
@@ -140,7 +127,9 @@ impl Session {
                 "success" if event.msg.as_deref() == Some("connected") => {
                     self.subscribe(event, stream, plan)?;
                 }
-                "subscription" => self.view.note(&format!("subscribed to {}", plan.endpoint)),
+                "subscription" => {
+                    self.view.note(&format!("subscribed to {}", plan.dialer.endpoint()));
+                }
                 "success" | "pong" => {}
                 _ => self.show(raw, event)?,
             }
@@ -153,7 +142,7 @@ impl Session {
     fn subscribe(
         &mut self,
         greeting: &Event,
-        stream: &mut ClientStream<TcpStream>,
+        stream: &mut Connection,
         plan: &Plan,
     ) -> Result<(), Ending> {
         let command = self.positions.command(&plan.wish, greeting.since_max());
@@ -209,7 +198,7 @@ impl Session {
 }
 
 /// A goodbye is a courtesy: whether it arrives changes nothing.
-fn leave(mut stream: ClientStream<TcpStream>, ending: Ending) -> Ending {
+fn leave(mut stream: Connection, ending: Ending) -> Ending {
     let _ = stream.close();
     ending
 }
@@ -221,71 +210,7 @@ fn output_failed(error: &io::Error) -> Ending {
     }
 }
 
-fn dial(endpoint: &Endpoint) -> Result<ClientStream<TcpStream>, Ending> {
-    let lost = |doing: &str, error: io::Error| Ending::Lost {
-        why: format!("cannot {doing} {}: {error}", endpoint.authority()),
-        hint: None,
-    };
-    let stream = connect_any(endpoint).map_err(|error| lost("connect to", error))?;
-    let prepared =
-        stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(READ_SLEEP)));
-    prepared.map_err(|error| lost("use the socket to", error))?;
-    let mut nonce = [0; 16];
-    fastrand::fill(&mut nonce);
-    let upgrade = Upgrade::new(endpoint, nonce);
-    (&stream).write_all(&upgrade.request).map_err(|error| lost("write to", error))?;
-    let tail = await_answer(&stream, &upgrade, endpoint)?;
-    Ok(ClientStream::new(stream, tail))
-}
-
-/// Names may have several addresses, of which some are not served (`localhost` and `::1`).
-fn connect_any(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let mut last = io::Error::other("the name has no address");
-    for address in (endpoint.host.as_str(), endpoint.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, DIAL_TIME_MAX) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Returns the bytes that came behind the answer's head.
-fn await_answer(
-    mut stream: &TcpStream,
-    upgrade: &Upgrade,
-    endpoint: &Endpoint,
-) -> Result<Vec<u8>, Ending> {
-    let lost = |why: String| Ending::Lost { why, hint: None };
-    let began = Instant::now();
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return Err(lost("the server ended the connection in the upgrade".into())),
-            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                if began.elapsed() > DIAL_TIME_MAX {
-                    return Err(lost(format!("{endpoint} did not answer the upgrade")));
-                }
-            }
-            Err(error) => return Err(lost(format!("the upgrade broke: {error}"))),
-        }
-        match upgrade.answer(&bytes) {
-            Ok(None) => {}
-            Ok(Some(head_bytes)) => return Ok(bytes.split_off(head_bytes)),
-            Err(UpgradeError::Refused(refusal)) => return Err(refused(&refusal)),
-            Err(error) => return Err(Ending::Final(error.to_string())),
-        }
-    }
-}
-
-/// 429 and 5xx pass; any other refusal is of what was asked.
-fn refused(refusal: &Refusal) -> Ending {
-    let why = UpgradeError::Refused(refusal.clone()).to_string();
-    let hint = refusal.retry_after_s.map(|s| RetryHint::spread(s.saturating_mul(1000)));
-    match refusal.status {
-        429 | 500..=599 => Ending::Lost { why, hint },
-        _ => Ending::Final(format!("{why}; check the URL")),
-    }
+fn not_open(error: &DialError) -> Ending {
+    let why = error.to_string();
+    if error.is_final() { Ending::Final(why) } else { Ending::Lost { why, hint: error.hint() } }
 }

@@ -1,6 +1,6 @@
 //! A row a symbol, drawn over itself on a terminal.
 
-use super::event::{Event, printable, shown};
+use crate::wire::client::{Event, printable, shown};
 use rustc_hash::FxHashMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -123,8 +123,8 @@ fn terminal_size() -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::parse_message;
     use super::*;
+    use crate::wire::client::parse_message;
 
     fn table(text: &str) -> Table {
         let mut table = Table::default();

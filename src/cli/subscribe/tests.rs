@@ -53,6 +53,7 @@ fn args(url: String) -> SubscribeArgs {
         channels: None,
         max_hz: None,
         heartbeat_ms: None,
+        ca_file: None,
         count: None,
         seconds: Some(20.0),
     }
@@ -189,7 +190,7 @@ fn the_url_and_the_arguments_are_one_wish() {
         ..args("ws://h:9/v1/stream?symbols=B,D&channels=quotes&ts=ns".to_string())
     };
     let plan = plan(&given).expect("good arguments");
-    assert_eq!(plan.endpoint.to_string(), "ws://h:9/v1/stream?ts=ns");
+    assert_eq!(plan.dialer.endpoint().to_string(), "ws://h:9/v1/stream?ts=ns");
     assert_eq!(plan.wish.symbols, ["A", "B", "C", "D"]);
     assert_eq!(plan.wish.channels, ChannelSet::of(Channel::Bars));
 }

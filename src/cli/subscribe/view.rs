@@ -1,7 +1,7 @@
 //! Events on stdout: raw lines, aligned lines, or a table that is updated in place.
 
-use super::event::{Event, printable, shown};
 use super::table::Table;
+use crate::wire::client::{Event, printable, shown};
 use std::io::{self, IsTerminal, Write};
 
 /// Where events go, and in which form.
@@ -136,8 +136,8 @@ fn remark(kind: &str, event: &Event) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::parse_message;
     use super::*;
+    use crate::wire::client::parse_message;
 
     fn lines(text: &str) -> Vec<String> {
         let events = parse_message(text).expect("a good message");

@@ -23,6 +23,16 @@ N sessions have subscribed; restamp gives event times of now.
 
 stdin: the same lines from standard input.
 
+tcp:ADDRESS[,connections=64,rate=N,idle_s=N]: the same lines from publishers that connect; \
+unix:PATH[,mode=660, and the same]: at a Unix socket; api: posted to /api/publish of the admin port.
+
+websocket:URL[,symbols=A|B,channels=trades|quotes|bars,stale_ms=10000]: another server's stream, \
+of a Tapecast or in Alpaca's v2 dialect; with key=K or key_file=PATH, and secret_file=PATH, where \
+it asks who is there, and ca_file=PATH where wss:// is to trust a private authority.
+
+All take only=AAPL|BRK.*, except=TEST.*, map=OLD:NEW and line=NAME (feeds of one NAME are lines of \
+one sequence: their lines have numbers, the first of each wins).
+
 With SIGHUP the rate of a synthetic feed changes (rate, or interval_ms and burst). Anything else \
 about feeds needs a restart.",
             changes: Changes::Live,

@@ -13,6 +13,7 @@ mod history;
 mod metrics;
 mod origin;
 mod pages;
+mod publish;
 mod readiness;
 pub mod report;
 mod router;

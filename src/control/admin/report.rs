@@ -118,7 +118,28 @@ pub struct Feed {
     pub rate: f64,
     pub age_ms: Option<u64>,
     pub bad_lines: u64,
+    /// Records that got no number: see the log.
+    #[serde(default)]
+    pub refused: u64,
+    /// Records of symbols that its options leave out.
+    #[serde(default)]
+    pub filtered: u64,
+    /// Where others bring its lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publishers: Option<Publishers>,
     pub reconnects: u64,
+}
+
+/// What a feed's publishers have sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Publishers {
+    /// Open now.
+    pub connections: u64,
+    /// Connections that were one too many.
+    pub refused: u64,
+    pub bytes: u64,
+    /// Without blank ones and requests.
+    pub lines: u64,
 }
 
 /// One [`HISTORY_INTERVAL`]; counts are of it alone.

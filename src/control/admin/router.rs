@@ -4,7 +4,8 @@ use super::answers::{Failed, fresh, json, set};
 use super::pages;
 use super::report::Status;
 use super::view::View;
-use super::{acts, metrics, origin, readiness, sessions, symbols};
+use super::{acts, metrics, origin, publish, readiness, sessions, symbols};
+use crate::limits::POSTED_BYTES_MAX;
 use crate::web::{PAGES, Page};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest body is a log level.
+/// The longest body, of lines aside, is a log level.
 const BODY_BYTES_MAX: usize = 4 * 1024;
 
 /// For a request with its body to be answered; the slowest answer waits a second for a shard.
@@ -39,6 +40,10 @@ pub fn router(view: Arc<View>, address: SocketAddr) -> Router {
         .route("/api/status", get(status))
         .route("/api/sessions", get(sessions::list))
         .route("/api/symbols", get(symbols::search))
+        .route(
+            "/api/publish",
+            post(publish::publish).layer(DefaultBodyLimit::max(POSTED_BYTES_MAX)),
+        )
         .route("/api/drain", post(acts::drain))
         .route("/api/loglevel", loglevel);
     for page in PAGES {

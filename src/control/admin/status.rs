@@ -1,7 +1,9 @@
 //! `/api/status`: everything that is counted, as one JSON object.
 
 use super::readiness;
-use super::report::{ByWord, Feed, Latency, Limits, Shard, Status, Stream, Totals, Used, Word};
+use super::report::{
+    ByWord, Feed, Latency, Limits, Publishers, Shard, Status, Stream, Totals, Used, Word,
+};
 use super::view::{View, age_ms};
 use crate::limits::INLET_TICKS;
 use crate::shard::ShardCounters;
@@ -97,7 +99,15 @@ fn feeds(view: &View) -> Vec<Feed> {
         rate: tenths(view.notes.history.rate(view, number)),
         age_ms: age_ms(counters),
         bad_lines: counters.bad_lines.load(Ordering::Relaxed),
-        reconnects: counters.restarts.load(Ordering::Relaxed),
+        refused: counters.refused.load(Ordering::Relaxed),
+        filtered: counters.filtered.load(Ordering::Relaxed),
+        publishers: feed.takes_publishers.then(|| Publishers {
+            connections: counters.intake.connections.load(Ordering::Relaxed),
+            refused: counters.intake.turned_away.load(Ordering::Relaxed),
+            bytes: counters.intake.bytes.load(Ordering::Relaxed),
+            lines: counters.intake.lines.load(Ordering::Relaxed),
+        }),
+        reconnects: counters.reconnects(),
     });
     all.collect()
 }

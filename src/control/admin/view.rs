@@ -2,7 +2,7 @@
 
 use super::history::History;
 use crate::control::{LogLevel, StopAsker};
-use crate::feed::{FeedCondition, FeedCounters, IngestCounters, Inlet};
+use crate::feed::{FeedCondition, FeedCounters, IngestCounters, Inlet, Reception};
 use crate::market::Symbol;
 use crate::shard::{ShardCounters, ShardPort, Step};
 use std::net::SocketAddr;
@@ -48,6 +48,8 @@ pub struct FeedView {
     pub name: String,
     /// It begins only when sessions have subscribed, so until then nothing is missing.
     pub waits_for_sessions: bool,
+    /// Others bring its lines.
+    pub takes_publishers: bool,
 }
 
 /// Everything that is looked at.
@@ -59,6 +61,8 @@ pub struct View {
     /// In the order of the feeds' numbers.
     pub feeds: Vec<FeedView>,
     pub ingest: Arc<IngestCounters>,
+    /// Where posted lines go.
+    pub reception: Option<Arc<Reception>>,
     pub state: Arc<RunState>,
     pub log_addresses: bool,
     pub log: LogLevel,

@@ -50,8 +50,8 @@ impl FeedRun {
         };
         match &taken {
             // Of a feed alone, what it has said before is no sign of life.
-            Ok(false) if !self.member.has_partner => {}
-            Ok(_) => {
+            Err(Refusal::Duplicate(_)) if !self.member.has_partner => {}
+            Ok(()) | Err(Refusal::Duplicate(_)) => {
                 self.last_ns = now_ns;
                 if self.state != FeedState::Ok {
                     self.enter(FeedState::Ok, now_ns, &mut shared.sequences);
@@ -59,18 +59,17 @@ impl FeedRun {
             }
             Err(refusal) => self.refuse(refusal, now_ns),
         }
-        taken.map(drop)
+        taken
     }
 
-    /// Whether it is news.
     fn number(
         &mut self,
         record: &Record<'_>,
         now_ns: i64,
         numbering: &mut Numbering,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<(), Refusal> {
         if matches!(record.body, RecordBody::Bar { .. } | RecordBody::Lost { .. }) {
-            return Ok(true); // of a recording: both are made here
+            return Ok(()); // of a recording: both are made here
         }
         let symbol = numbering.number(self.member.feed, record, now_ns, &mut self.batch)?;
         self.records_count += 1;
@@ -78,16 +77,15 @@ impl FeedRun {
         if let RecordBody::Trade { price, size, .. } = record.body {
             self.bars.trade(symbol, record.event_ns, price, size);
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Whether it is news.
     fn take_over(
         &mut self,
         record: &Record<'_>,
         now_ns: i64,
         numbering: &mut Numbering,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<(), Refusal> {
         if !self.is_current {
             return Err(Refusal::OtherEpoch(record.symbol));
         }
@@ -98,11 +96,11 @@ impl FeedRun {
             Outcome::Held => (self.records_count, self.found_hole) = (self.records_count + 1, true),
             Outcome::Duplicate => {
                 self.duplicates_count += 1;
-                return Ok(false);
+                return Err(Refusal::Duplicate(record.symbol));
             }
             Outcome::Passed => {}
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What is missing is asked for; where nobody has it, it is lost.

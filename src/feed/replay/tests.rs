@@ -1,5 +1,5 @@
 use super::*;
-use crate::feed::FeedSpec;
+use crate::feed::{FeedKind, FeedSpec};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +25,9 @@ impl Temporary {
 
     fn replay_for(&self, options: &str, subscribed: &Subscribed) -> Replay {
         let text = format!("replay:{}{options}", self.0.display());
-        let Ok(FeedSpec::Replay(spec)) = text.parse() else { panic!("{text}") };
+        let Ok(FeedSpec { kind: FeedKind::Replay(spec), .. }) = text.parse() else {
+            panic!("{text}")
+        };
         Replay::open(&spec, subscribed).expect("the file is there")
     }
 }

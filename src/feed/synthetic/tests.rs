@@ -1,12 +1,14 @@
 use super::*;
-use crate::feed::FeedSpec;
+use crate::feed::{FeedKind, FeedSpec};
 use std::collections::HashMap;
 
 const MS: i64 = 1_000_000;
 
 fn source(options: &str) -> Synthetic {
     let text = format!("synthetic:{options}");
-    let Ok(FeedSpec::Synthetic(spec)) = text.parse() else { panic!("{text}") };
+    let Ok(FeedSpec { kind: FeedKind::Synthetic(spec), .. }) = text.parse() else {
+        panic!("{text}")
+    };
     Synthetic::new(&spec)
 }
 

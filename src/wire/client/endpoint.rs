@@ -1,12 +1,13 @@
-//! Where a client dials: a `ws://` URL, with its options as pairs.
+//! Where a client dials: a `ws://` or `wss://` URL, with its options as pairs.
 
 use tungstenite::http::Uri;
 
 /// The path of a URL that names none.
 const PATH_DEFAULT: &str = "/v1/stream";
 
-/// Port of `ws` (RFC 6455, section 3).
+/// Ports of `ws` and `wss` (RFC 6455, section 3).
 const PORT_DEFAULT: u16 = 80;
+const PORT_DEFAULT_TLS: u16 = 443;
 
 /// A parsed URL; options are percent-decoded and keep their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Endpoint {
     /// A name or an address, without brackets.
     pub host: String,
     pub port: u16,
+    /// The scheme is `wss`.
+    pub is_tls: bool,
     path: String,
     options: Vec<(String, String)>,
 }
@@ -23,10 +26,13 @@ pub struct Endpoint {
 pub enum EndpointError {
     #[error("{0:?} is not a URL ({1}); give one like ws://127.0.0.1:9001/v1/stream")]
     Syntax(String, String),
-    #[error("{0:?} is not a ws:// URL; give one like ws://127.0.0.1:9001/v1/stream")]
+    #[error("{0:?} is not a ws:// or wss:// URL; give one like ws://127.0.0.1:9001/v1/stream")]
     Scheme(String),
-    #[error("{0:?} asks for TLS, which this client does not speak; use ws:// or a TLS proxy")]
+    #[error("{0:?} asks for TLS, which this command does not speak; use ws:// or a TLS proxy")]
     Tls(String),
+    /// Without the URL: it holds a secret.
+    #[error("the URL of {0:?} has a user or password before its '@'; leave that out")]
+    UserInfo(String),
     #[error("{0:?} names no host; give one like ws://127.0.0.1:9001/v1/stream")]
     NoHost(String),
     #[error("{0:?} has a broken percent escape in its options; write a plain % as %25")]
@@ -37,12 +43,15 @@ impl Endpoint {
     pub fn parse(url: &str) -> Result<Endpoint, EndpointError> {
         let given = || url.to_string();
         let uri: Uri = url.parse().map_err(|e| EndpointError::Syntax(given(), format!("{e}")))?;
-        match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => return Err(EndpointError::Tls(given())),
-            _ => return Err(EndpointError::Scheme(given())),
-        }
         let host = uri.host().unwrap_or("").trim_start_matches('[').trim_end_matches(']');
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(EndpointError::UserInfo(host.to_string()));
+        }
+        let is_tls = match uri.scheme_str() {
+            Some("ws") => false,
+            Some("wss") => true,
+            _ => return Err(EndpointError::Scheme(given())),
+        };
         if host.is_empty() {
             return Err(EndpointError::NoHost(given()));
         }
@@ -53,8 +62,13 @@ impl Endpoint {
             let value = decode(value).ok_or_else(|| EndpointError::Escape(given()))?;
             options.push((name.to_string(), value));
         }
-        let port = uri.port_u16().unwrap_or(PORT_DEFAULT);
-        Ok(Endpoint { host: host.to_string(), port, path: path.to_string(), options })
+        let port = uri.port_u16().unwrap_or(port_default(is_tls));
+        Ok(Endpoint { host: host.to_string(), port, is_tls, path: path.to_string(), options })
+    }
+
+    /// For commands that speak no TLS.
+    pub fn without_tls(self) -> Result<Endpoint, EndpointError> {
+        if self.is_tls { Err(EndpointError::Tls(self.to_string())) } else { Ok(self) }
     }
 
     pub fn option(&self, name: &str) -> Option<&str> {
@@ -85,7 +99,8 @@ impl Endpoint {
     pub fn authority(&self) -> String {
         let bracketed = self.host.contains(':');
         let host = if bracketed { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == PORT_DEFAULT { host } else { format!("{host}:{}", self.port) }
+        let is_usual = self.port == port_default(self.is_tls);
+        if is_usual { host } else { format!("{host}:{}", self.port) }
     }
 
     /// The request target: path and options, escaped.
@@ -103,8 +118,13 @@ impl Endpoint {
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ws://{}{}", self.authority(), self.target())
+        let scheme = if self.is_tls { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.target())
     }
+}
+
+fn port_default(is_tls: bool) -> u16 {
+    if is_tls { PORT_DEFAULT_TLS } else { PORT_DEFAULT }
 }
 
 /// `None` where a `%` is not followed by two hex digits, or the result is not UTF-8.
@@ -161,11 +181,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_dialled_is_named() {
-        for bad in ["localhost:9001", "http://a/", "ws://", "", "ws://a b", "wss://a", "ws://a?b=%"]
-        {
+        for bad in ["localhost:9001", "http://a/", "ws://", "", "ws://a b", "ws://a?b=%"] {
             let error = Endpoint::parse(bad).expect_err(bad);
             assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
         }
         assert!(Endpoint::parse("ws://a?b=%+1").is_err());
+        let error = Endpoint::parse("wss://me:secret@a/").expect_err("a password").to_string();
+        assert!(error.contains("\"a\"") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn tls_has_its_own_port_and_is_not_for_all() {
+        let endpoint = Endpoint::parse("wss://a/v2/iex").expect("a good URL");
+        assert_eq!((endpoint.port, endpoint.is_tls), (443, true));
+        assert_eq!(endpoint.to_string(), "wss://a/v2/iex");
+        let error = endpoint.without_tls().expect_err("TLS").to_string();
+        assert!(error.contains("wss://a/v2/iex"), "{error}");
+        assert!(Endpoint::parse("ws://a").expect("a good URL").without_tls().is_ok());
     }
 }

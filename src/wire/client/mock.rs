@@ -18,6 +18,8 @@ pub struct MockServer<S> {
 pub enum Sent {
     Text(String),
     Binary(Vec<u8>),
+    /// It is answered with the next call.
+    Ping,
     Pong(Vec<u8>),
     /// Code of its Close; 1005: none.
     Close(u16),
@@ -61,6 +63,7 @@ impl<S: Read + Write> MockServer<S> {
         match self.socket.read() {
             Ok(Message::Text(text)) => Sent::Text(text.to_string()),
             Ok(Message::Binary(payload)) => Sent::Binary(payload.to_vec()),
+            Ok(Message::Ping(_)) => Sent::Ping,
             Ok(Message::Pong(payload)) => Sent::Pong(payload.to_vec()),
             Ok(Message::Close(frame)) => {
                 let _ = self.socket.flush();

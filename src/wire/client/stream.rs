@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::frame::{CloseFrame, Utf8Bytes, coding::CloseCode};
 use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Error, Message, WebSocket};
+use tungstenite::{Bytes, Error, Message, WebSocket};
 
 /// A text message; it dereferences to `str`.
 pub type Text = Utf8Bytes;
@@ -73,6 +73,14 @@ impl<S: Read + Write> ClientStream<S> {
 
     pub fn send(&mut self, text: &str) -> Result<(), StreamError> {
         match self.socket.send(Message::text(text)) {
+            Ok(()) => Ok(()),
+            Err(error) => nothing_or(error).map(|_| ()),
+        }
+    }
+
+    /// Asks whether the server is there; its pong is [`Received::Other`].
+    pub fn ping(&mut self) -> Result<(), StreamError> {
+        match self.socket.send(Message::Ping(Bytes::new())) {
             Ok(()) => Ok(()),
             Err(error) => nothing_or(error).map(|_| ()),
         }

@@ -16,15 +16,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// What came back.
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     head: String,
-    body: String,
+    pub body: String,
 }
 
 impl Answer {
     /// The body as JSON.
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
@@ -37,19 +37,19 @@ impl Answer {
     }
 }
 
-fn get(server: &Server, path: &str) -> Answer {
+pub fn get(server: &Server, path: &str) -> Answer {
     ask(server.admin(), "GET", path, "Host: localhost\r\n", "")
 }
 
 /// The body of a good answer, as JSON.
-fn json(server: &Server, path: &str) -> Value {
+pub fn json(server: &Server, path: &str) -> Value {
     let answer = get(server, path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer.json()
 }
 
 /// `headers` as lines with their ends.
-fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+pub fn ask(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).expect("the admin port listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
     let length = body.len();
@@ -71,7 +71,7 @@ fn read_answer(stream: &mut TcpStream) -> Answer {
 }
 
 /// The sum over all rows of a metric whose labels contain `labels`.
-fn metric(metrics: &str, name: &str, labels: &str) -> f64 {
+pub fn metric(metrics: &str, name: &str, labels: &str) -> f64 {
     let rows = metrics.lines().filter_map(|line| {
         let (row, value) = line.rsplit_once(' ')?;
         let (found, its_labels) = row.split_once('{').unwrap_or((row, ""));

@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod proxy;
 pub mod raw;
 pub mod recording;
+pub mod relay;
 pub mod script;
 pub mod server;
 

@@ -138,6 +138,69 @@ impl Drop for Proxy {
     }
 }
 
+/// HAProxy that speaks TLS before a server, with a certificate of an authority made for it.
+pub struct TlsProxy {
+    child: Child,
+    address: SocketAddr,
+    folder: PathBuf,
+}
+
+impl TlsProxy {
+    pub fn start(server: SocketAddr) -> TlsProxy {
+        let (folder, address) = (folder(), free_address());
+        let write = |name: &str, text: String| {
+            fs::write(folder.join(name), text).expect("a file in the folder just made");
+        };
+        let mut params = rcgen::CertificateParams::new(vec![]).expect("no names");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority_key = rcgen::KeyPair::generate().expect("a key");
+        let authority = rcgen::CertifiedIssuer::self_signed(params, authority_key).expect("signed");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_string()]).expect("a name");
+        let certificate = params.signed_by(&key, &authority).expect("signed");
+        write("authority.pem", authority.pem());
+        write("server.pem", certificate.pem() + &key.serialize_pem());
+        let pem = folder.join("server.pem");
+        write(
+            "conf",
+            format!(
+                "defaults\n mode tcp\n timeout connect 5s\n timeout client 120s\n \
+                 timeout server 120s\nfrontend tls\n bind {address} ssl crt {}\n \
+                 default_backend node\nbackend node\n server node {server}\n",
+                pem.display()
+            ),
+        );
+        let mut command = command(Kind::Haproxy, &folder, false);
+        let log = fs::File::create(folder.join("said")).expect("a file in the folder just made");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut proxy = TlsProxy { child: command.spawn().expect(MISSING), address, folder };
+        wait_for("a proxy that listens", || {
+            let said = fs::read_to_string(proxy.folder.join("said")).unwrap_or_default();
+            assert!(proxy.child.try_wait().expect("our child").is_none(), "{said}");
+            TcpStream::connect(address).ok()
+        });
+        proxy
+    }
+
+    /// By the name that the certificate is of.
+    pub fn url(&self, target: &str) -> String {
+        format!("wss://localhost:{}{target}", self.address.port())
+    }
+
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("authority.pem")
+    }
+}
+
+impl Drop for TlsProxy {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
 const MISSING: &str = "nginx and haproxy; tests/run installs nginx-light, libnginx-mod-stream and \
                        haproxy";
 

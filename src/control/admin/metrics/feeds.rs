@@ -1,10 +1,11 @@
 //! What each feed counts.
 
-use super::super::view::{View, age_ms};
+use super::super::view::{FeedView, View, age_ms};
 use super::families::{Families, Labels};
-use crate::feed::{FeedCondition, FeedCounters};
+use crate::feed::{FeedCondition, FeedCounters, IntakeCounters};
+use prometheus_client::registry::Unit;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
     let label = |name: &str| -> Labels { vec![("feed", name.to_string())] };
@@ -31,12 +32,34 @@ pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
     out.counter("feed_bad_lines", help, each(|c| c.bad_lines.load(Ordering::Relaxed)))?;
     let help = "Records without a number: another feed's symbol, or one symbol too many.";
     out.counter("feed_refused_records", help, each(|c| c.refused.load(Ordering::Relaxed)))?;
+    let help = "Records of symbols that the feed's options leave out.";
+    out.counter("feed_filtered_records", help, each(|c| c.filtered.load(Ordering::Relaxed)))?;
+    publishers(view, out)?;
     let help = "Trades in no bar, because they came after its close.";
     out.counter("feed_late_trades", help, each(|c| c.late_trades.load(Ordering::Relaxed)))?;
     let help = "Starts of the feed after it had failed.";
-    out.counter("feed_reconnects", help, each(|c| c.restarts.load(Ordering::Relaxed)))?;
+    out.counter("feed_reconnects", help, each(FeedCounters::reconnects))?;
     let symbols = view.ingest.symbols.load(Ordering::Relaxed);
     out.gauge("symbols", "Symbols of all feeds.", [(vec![], symbols)])?;
     let dropped = view.ingest.codes_dropped.load(Ordering::Relaxed);
     out.counter("codes_dropped", "Codes that a tick went without.", [(vec![], dropped)])
+}
+
+/// Of feeds whose lines others bring.
+fn publishers(view: &View, out: &mut Families<'_>) -> fmt::Result {
+    let each = |of: fn(&IntakeCounters) -> &AtomicU64| {
+        let feeds = view.feeds().filter(|(feed, _)| feed.takes_publishers);
+        let row = |(feed, counters): (&FeedView, &FeedCounters)| {
+            let labels: Labels = vec![("feed", feed.name.clone())];
+            (labels, of(&counters.intake).load(Ordering::Relaxed))
+        };
+        feeds.map(row).collect::<Vec<_>>()
+    };
+    out.gauge("feed_connections", "Open connections of publishers.", each(|i| &i.connections))?;
+    let help = "Connections of publishers that were one too many.";
+    out.counter("feed_connections_refused", help, each(|i| &i.turned_away))?;
+    let help = "What publishers have sent.";
+    out.counter_of("feed_received", Some(Unit::Bytes), help, each(|i| &i.bytes))?;
+    let help = "Lines of publishers, good and bad, without blank ones and requests.";
+    out.counter("feed_lines", help, each(|i| &i.lines))
 }
