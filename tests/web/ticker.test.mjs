@@ -89,9 +89,9 @@ test('it survives a restart and catches up', async () => {
 
 /** Method: what comes is read from the wire, and the page counts the gaps that it shows. */
 test('a connection that is cut under the page costs no trade', async () => {
-  const server = await Server.start('--feed synthetic:symbols=20,rate=20000')
+  const server = await Server.start(FEED)
   const cable = await Cable.to(server.stream)
-  const desk = await open(server, { cable, hash: '#TEST.A' })
+  const desk = await open(server, { cable, hash: '#AAPL' })
   const { page } = desk
   const trades = []
   page.on('websocket', socket => socket.on('framereceived', ({ payload }) => {
