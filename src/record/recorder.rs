@@ -191,7 +191,7 @@ mod tests {
         for body in [
             TickBody::Symbol { id: symbol, name, feed },
             trade(1),
-            TickBody::Epoch { epoch: Name::new("e2").expect("short") },
+            TickBody::Epoch { feed: Feed(0), epoch: Name::new("e2").expect("short") },
             TickBody::Lost { symbol, channel, from: 1, to: 4, ingest_ns: 5 },
             trade(5),
             TickBody::Lost { symbol, channel, from: 6, to: 8, ingest_ns: 5 },
