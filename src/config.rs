@@ -13,6 +13,7 @@ mod error;
 mod file;
 mod load;
 mod log;
+mod nats;
 mod setting;
 mod show;
 mod sockets;
@@ -24,6 +25,7 @@ pub use boundaries::BoundarySettings;
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use load::{Change, Config, FILE_VARIABLE, Sources};
 pub use log::{LogFormat, LogSettings, check_level};
+pub use nats::NatsSettings;
 pub use setting::{Changes, Setting, Table, declared, find};
 pub use show::{commented_defaults, effective};
 pub use sockets::SocketOptions;
@@ -48,6 +50,7 @@ pub struct Settings {
     pub drain_ms: u64,
     /// A feed without a tick for so long is told to be stale.
     pub feed_stale_ms: u64,
+    pub nats: NatsSettings,
     /// Of the whole server, in the process and in the kernel; `None`: what the control group or
     /// the machine allows.
     pub memory_budget_bytes: Option<u64>,
@@ -68,6 +71,7 @@ impl Default for Settings {
             sockets: SocketOptions::default(),
             drain_ms: 5_000,
             feed_stale_ms: 5_000,
+            nats: NatsSettings::default(),
             memory_budget_bytes: None,
             boundaries: BoundarySettings::default(),
             log: LogSettings::default(),

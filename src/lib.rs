@@ -26,6 +26,7 @@
 //!   into them.
 //! * [`panics`]: what a panic said, caught at a boundary and logged from elsewhere.
 //! * [`feed`]: sources of records, the ingest thread that numbers them, the queue to each shard.
+//! * [`publish`]: the ingest node: ticks out to NATS, once for all nodes, and who of several leads.
 //! * [`record`]: what feeds give, written to files that can be replayed.
 //! * [`shard`]: listener, socket ring, and the turn that drives hub and ring.
 //! * [`web`]: the pages and the browser client, as bytes.
@@ -86,6 +87,7 @@ pub mod hub;
 pub mod limits;
 pub mod market;
 pub mod panics;
+pub mod publish;
 pub mod record;
 pub mod server;
 pub mod session;

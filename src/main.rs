@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-use tapecast::cli::{check, config, load, record, serve, start_log, subscribe, top};
+use tapecast::cli::{check, config, load, publish, record, serve, start_log, subscribe, top};
 
 /// Stock ticker fan-out: one market data feed in, very many WebSocket subscribers out.
 ///
@@ -22,6 +22,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Check(check::CheckArgs),
     Config(config::ConfigArgs),
+    Publish(publish::PublishArgs),
     /// Print what a subscriber gets
     Subscribe(subscribe::SubscribeArgs),
     // What it is for stands with its flags.
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Config(args)) => config::run(&args),
+        Some(Command::Publish(args)) => publish::run(&args),
         Some(Command::Subscribe(args)) => {
             start_log();
             subscribe::run(&args)

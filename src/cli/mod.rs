@@ -9,6 +9,7 @@
 pub mod check;
 pub mod config;
 pub mod load;
+pub mod publish;
 pub mod record;
 pub mod serve;
 pub mod subscribe;

@@ -164,13 +164,6 @@ fn print_summary(recorded: &Recorded, time: Duration) {
         recorded.missing_trades,
         recorded.new_epochs
     );
-    if recorded.first_gaps > 0 {
-        println!(
-            "before   {} gaps ({} trades) from number 1 on: what was before, or is lost at the \
-             beginning",
-            recorded.first_gaps, recorded.first_missing_trades
-        );
-    }
     if written.unwritten_lines > 0 {
         println!("missing  {} lines that could not be written", written.unwritten_lines);
     }

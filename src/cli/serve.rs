@@ -8,7 +8,8 @@ mod reload;
 mod summary;
 mod watch;
 
-pub use args::ServeArgs;
+pub use args::{GivenSettings, ServeArgs, SettingFlags};
+pub use feeds::specs as feed_specs;
 
 use crate::config::{Config, ConfigErrors, Settings, Sources};
 use crate::control::{Admin, AdminError, AdminPort, LogLevel, Signals};

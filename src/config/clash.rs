@@ -31,6 +31,16 @@ pub const ALL: &[Clash] = &[
                feed_retry_ms",
     },
     Clash {
+        keys: ["nats_password_file", "nats_user"],
+        is_there: |s| s.nats.password_file.is_empty() != s.nats.user.is_empty(),
+        cure: "a user and a password belong together; give both or none",
+    },
+    Clash {
+        keys: ["nats_tls_key", "nats_tls_certificate"],
+        is_there: |s| s.nats.tls_key.is_empty() != s.nats.tls_certificate.is_empty(),
+        cure: "a certificate and its key belong together; give both or none",
+    },
+    Clash {
         keys: ["notsent_lowat_bytes", "send_buffer_bytes"],
         is_there: |s| s.sockets.notsent_lowat_bytes > s.sockets.send_buffer_bytes,
         cure: "the buffer is full before the mark is reached, which then does nothing; give \

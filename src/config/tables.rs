@@ -11,6 +11,7 @@ mod boundaries;
 mod deadlines;
 mod feeds;
 mod log;
+mod nats;
 mod overload;
 mod server;
 mod sockets;
@@ -18,10 +19,11 @@ mod sockets;
 use super::setting::Table;
 
 /// In the order of the file: what stands before all tables comes first.
-pub const ALL: [&Table; 9] = [
+pub const ALL: [&Table; 10] = [
     &server::TABLE,
     &admin::TABLE,
     &feeds::TABLE,
+    &nats::TABLE,
     &admission::TABLE,
     &deadlines::TABLE,
     &overload::TABLE,

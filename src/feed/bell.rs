@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Two eventfds, and the flag that says by which of them its shard is to be woken, if at all.
 ///
@@ -22,6 +24,23 @@ pub struct Bell {
     state: CachePadded<AtomicU8>,
     eventfd: File,
     nap: File,
+}
+
+/// Waits for a bell beside other things. One at a time may: a ring wakes one reader.
+#[derive(Debug)]
+pub struct BellListener {
+    eventfd: AsyncFd<File>,
+}
+
+impl BellListener {
+    /// Until it rings. May be dropped at any time: a ring that was not taken is still there.
+    pub async fn rung(&self) -> io::Result<()> {
+        let mut guard = self.eventfd.readable().await?;
+        // It is readable, so this read does not block; it makes the bell silent again.
+        let read = guard.get_inner().read_exact(&mut [0; 8]);
+        guard.clear_ready();
+        read
+    }
 }
 
 const AWAKE: u8 = 0;
@@ -61,6 +80,16 @@ impl Bell {
     /// For a nap: to be polled, never read. Valid as long as the bell is.
     pub fn nap_fd(&self) -> RawFd {
         self.nap.as_raw_fd()
+    }
+
+    /// For who waits for it in a runtime of tokio's, the one that runs now. Errors: no descriptor
+    /// is left.
+    pub fn listener(&self) -> io::Result<BellListener> {
+        let eventfd = self.eventfd.try_clone()?;
+        // SAFETY: the file owns its descriptor, which stays open and the same until the AsyncFd,
+        // which owns the file, is dropped.
+        let registered = unsafe { AsyncFd::register_with_interest(eventfd, Interest::READABLE) };
+        Ok(BellListener { eventfd: registered? })
     }
 
     /// The shard says that it will sleep. It must look at its queues once more after this.

@@ -1,6 +1,8 @@
 //! What is known of a feed from outside.
 
 use super::intake::IntakeCounters;
+use super::nats::NatsCounters;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 /// What a feed has done so far; written by the ingest thread alone, read by anyone.
@@ -18,6 +20,8 @@ pub struct FeedCounters {
     pub intake: IntakeCounters,
     /// Records whose number had come before, from another line of the same sequence or twice.
     pub duplicates: AtomicU64,
+    /// Of its connection to NATS, where it has one.
+    pub nats: Option<Arc<NatsCounters>>,
     /// Trades in no bar, because they came after its close.
     pub late_trades: AtomicU64,
     /// How often it was started again after it had failed or panicked.

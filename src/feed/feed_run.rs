@@ -53,6 +53,8 @@ pub struct FeedRun {
     /// A trade was held in this poll: others are missing before it.
     found_hole: bool,
     state: FeedState,
+    /// By its source, which heard it from who publishes.
+    told_state: Option<FeedState>,
     /// Ingest time of the newest record, and of the start before the first.
     last_ns: i64,
     stale_ns: i64,
@@ -88,6 +90,7 @@ impl FeedRun {
         let (feed, state, last_ns) = (member.feed, FeedState::Stale, 0);
         let begin = sequences.set_state(member, state);
         let begin = begin.map(|state| Tick::new(TickBody::FeedState { feed, state, last_ns }));
+        let counters = FeedCounters { nats: source.nats(), ..FeedCounters::default() };
         FeedRun {
             member,
             // Of two lines one would overtake the other where one waits.
@@ -96,6 +99,7 @@ impl FeedRun {
             is_current: true,
             takes_numbers: source.line().is_some(),
             found_hole: false,
+            told_state: None,
             source: Some(source),
             retry: Retry::default(),
             taking: false,
@@ -110,7 +114,7 @@ impl FeedRun {
             records_count: 0,
             refused_count: 0,
             duplicates_count: 0,
-            counters: Arc::default(),
+            counters: Arc::new(CachePadded::new(counters)),
         }
     }
 
@@ -175,7 +179,10 @@ impl FeedRun {
                 }
             }
         }
+        // Nothing waits for a shard now, so what may wait can change.
+        self.is_live = source.is_live() || self.member.has_partner;
         self.follow_epoch(&*source, now_ns, shared);
+        self.follow_state(&*source, shared);
         let next = self.poll_source(&mut *source, now_ns, shared);
         self.fill_holes(&mut *source, now_ns, &mut shared.numbering);
         self.counters.bad_lines.store(source.bad_lines_count(), Ordering::Relaxed);

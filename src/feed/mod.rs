@@ -16,6 +16,7 @@ mod intake;
 mod line_records;
 mod lines;
 mod log_limit;
+pub mod nats;
 mod numbering;
 mod outlet;
 mod replay;
@@ -31,7 +32,7 @@ mod tickers;
 mod websocket;
 
 pub use bars::Bars;
-pub use bell::Bell;
+pub use bell::{Bell, BellListener};
 pub use feed_counters::{FeedCondition, FeedCounters};
 pub use ingest::{Ingest, IngestCounters, IngestError, IngestHandle, ShardFeedCounters, Tuning};
 pub use inlet::Inlet;

@@ -1,9 +1,10 @@
 //! A source of which not every symbol is wanted, or not under its name.
 
 use super::intake::{IntakeCounts, Reception};
+use super::nats::NatsCounters;
 use super::source::{Next, Sink, Source};
 use super::spec::{CommonSpec, Pace};
-use crate::market::Symbol;
+use crate::market::{FeedState, Symbol};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
@@ -119,6 +120,14 @@ impl Source for Selected {
 
     fn recover(&mut self) -> bool {
         self.source.recover()
+    }
+
+    fn state(&self) -> Option<FeedState> {
+        self.source.state()
+    }
+
+    fn nats(&self) -> Option<Arc<NatsCounters>> {
+        self.source.nats()
     }
 
     fn enable_faults(&mut self) {

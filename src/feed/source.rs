@@ -1,9 +1,10 @@
 //! What the ingest thread asks of a feed.
 
 use super::intake::{IntakeCounts, Reception};
+use super::nats::NatsCounters;
 use super::numbering::Refusal;
 use super::spec::Pace;
-use crate::market::Record;
+use crate::market::{FeedState, Record};
 use std::sync::Arc;
 
 /// Sessions that have subscribed to something so far: what `replay:…,wait=N` waits for.
@@ -66,6 +67,16 @@ pub trait Source: Send {
         false
     }
 
+    /// How the feed is doing, where the source is told by who publishes it; `None`: its ticks say
+    /// all.
+    fn state(&self) -> Option<FeedState> {
+        None
+    }
+
+    /// What a connection to NATS counts, where it has one.
+    fn nats(&self) -> Option<Arc<NatsCounters>> {
+        None
+    }
     /// Lets `{"T":"epoch","epoch":"…"}` among its lines begin an epoch: it is of a line.
     fn enable_epochs(&mut self) {}
 

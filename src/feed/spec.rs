@@ -2,6 +2,7 @@
 
 mod common;
 mod intake;
+mod nats;
 mod options;
 mod replay;
 mod synthetic;
@@ -14,12 +15,14 @@ pub use synthetic::{Pace, SyntheticSpec};
 pub use websocket::WebsocketSpec;
 
 use super::intake::{self as publishers, Intake, IntakeLimits, ListenError, Listening};
+use super::nats::{Following, NatsFeed};
 use super::replay::Replay;
 use super::selected::Selected;
 use super::source::{Source, Subscribed};
 use super::stdin::Stdin;
 use super::synthetic::Synthetic;
 use super::websocket::{CredentialsError, MEMORY_BYTES as UPSTREAM_BYTES, TlsError, Websocket};
+use crate::config::Settings;
 use crate::wire::client::EndpointError;
 use common::COMMON_KEYS;
 use options::Options;
@@ -44,6 +47,7 @@ pub struct FeedSpec {
 /// * `stdin[:OPTION…]`: lines from standard input.
 /// * `tcp:ADDRESS[,OPTION…]`: lines of many publishers, see [`TcpSpec`].
 /// * `unix:PATH[,OPTION…]`: the same at a Unix socket, see [`UnixSpec`].
+/// * `nats:URL[,OPTION…]`: see [`Following`].
 /// * `api[:OPTION…]`: lines in bodies that are posted to the admin port.
 /// * `websocket:URL[,OPTION…]`: another server's stream, see [`WebsocketSpec`].
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +58,7 @@ pub enum FeedKind {
     Tcp(TcpSpec),
     Unix(UnixSpec),
     Api,
+    Nats(Box<Following>),
     Websocket(Box<WebsocketSpec>),
 }
 
@@ -61,8 +66,8 @@ pub enum FeedKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     #[error(
-        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, api or \
-         websocket:URL"
+        "{0}: unknown feed; give synthetic, replay:PATH, stdin, tcp:ADDRESS, unix:PATH, api, \
+         nats:URL or websocket:URL"
     )]
     UnknownFeed(String),
     #[error("{feed}: unknown key {key:?}; known are {known}")]
@@ -77,6 +82,8 @@ pub enum SpecError {
     HalfPace,
     #[error("{0}: the path is missing; give {0}:PATH")]
     NoPath(&'static str),
+    #[error("nats: {0}")]
+    Nats(String),
     #[error("websocket: the URL is missing; give websocket:ws://HOST:PORT/v1/stream")]
     NoUrl,
     #[error("websocket: {0}")]
@@ -110,6 +117,7 @@ impl FeedSpec {
             FeedKind::Tcp(_) => "tcp",
             FeedKind::Unix(_) => "unix",
             FeedKind::Api => "api",
+            FeedKind::Nats(_) => "nats",
             FeedKind::Websocket(_) => "websocket",
         }
     }
@@ -165,6 +173,15 @@ impl FeedSpec {
         same_kind && self.common == other.common
     }
 
+    /// The same with what the server's settings say besides.
+    pub fn with_settings(mut self, settings: &Settings) -> FeedSpec {
+        if let FeedKind::Nats(following) = &mut self.kind {
+            following.settings = settings.nats.clone();
+            following.trades_max = settings.hub.tape_ticks as u64;
+        }
+        self
+    }
+
     /// Opens what the feed reads, so that a missing file is an error before the server starts.
     pub fn open(&self, subscribed: &Subscribed) -> Result<Box<dyn Source>, FeedOpenError> {
         let source: Box<dyn Source> = match &self.kind {
@@ -175,6 +192,7 @@ impl FeedSpec {
             FeedKind::Unix(spec) => {
                 self.intake(Some(Listening::unix(&spec.path, spec.mode)?), spec.limits)
             }
+            FeedKind::Nats(following) => Box::new(NatsFeed::new(Following::clone(following))),
             FeedKind::Api => self.intake(None, intake::API_LIMITS),
             FeedKind::Websocket(spec) => Box::new(Websocket::new(spec)?),
         };
@@ -195,6 +213,7 @@ impl FromStr for FeedSpec {
             "synthetic" => with(SyntheticSpec::parse(rest)?, FeedKind::Synthetic),
             "replay" => with(ReplaySpec::parse(rest)?, FeedKind::Replay),
             "tcp" => with(TcpSpec::parse(rest)?, FeedKind::Tcp),
+            "nats" => with(nats::parse(rest)?, FeedKind::Nats),
             "websocket" => {
                 let (spec, common) = WebsocketSpec::parse(rest)?;
                 (FeedKind::Websocket(Box::new(spec)), common)

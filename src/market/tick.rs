@@ -188,6 +188,20 @@ impl Tick {
         Tick { symbol: symbol.0, ..self }
     }
 
+    /// The same event, or loss, with its numbers moved by `offset`, wrapping: for who continues the
+    /// numbers of another process. Only market events and losses have numbers.
+    #[must_use]
+    pub fn renumbered(self, offset: u64) -> Tick {
+        if self.channel().is_none() {
+            return self;
+        }
+        let mut tick = Tick { seq: self.seq.wrapping_add(offset), ..self };
+        if self.kind == Kind::Lost {
+            tick.words[0] = self.words[0].wrapping_add(offset as i64);
+        }
+        tick
+    }
+
     /// The same event under another sequence number.
     #[must_use]
     pub fn with_seq(self, seq: u64) -> Tick {

@@ -26,9 +26,6 @@ pub struct Recorded {
     /// Gaps, and the trades that they tell of.
     pub gaps: u64,
     pub missing_trades: u64,
-    /// The same where they begin with number 1: what was before a stream was joined.
-    pub first_gaps: u64,
-    pub first_missing_trades: u64,
     /// How often sequence numbers began anew.
     pub new_epochs: u64,
     pub written: Summary,
@@ -148,12 +145,8 @@ impl Recorder {
         let recorded = &mut self.recorded;
         if let TickBody::Lost { channel, from, to, .. } = tick.body() {
             let missing = if channel == Channel::Trades { to + 1 - from } else { 0 };
-            let (gaps, trades) = match from {
-                1 => (&mut recorded.first_gaps, &mut recorded.first_missing_trades),
-                _ => (&mut recorded.gaps, &mut recorded.missing_trades),
-            };
-            *gaps += 1;
-            *trades += missing;
+            recorded.gaps += 1;
+            recorded.missing_trades += missing;
         } else {
             recorded.lines[line.channel as usize] += 1;
         }
@@ -191,7 +184,7 @@ mod tests {
         for body in [
             TickBody::Symbol { id: symbol, name, feed },
             trade(1),
-            TickBody::Epoch { feed: Feed(0), epoch: Name::new("e2").expect("short") },
+            TickBody::Epoch { feed, epoch: Name::new("e2").expect("short") },
             TickBody::Lost { symbol, channel, from: 1, to: 4, ingest_ns: 5 },
             trade(5),
             TickBody::Lost { symbol, channel, from: 6, to: 8, ingest_ns: 5 },
@@ -204,8 +197,7 @@ mod tests {
         let (recorded, result) = recorder.run(&AtomicBool::new(false), None);
         result.expect("a disk");
         assert_eq!((recorded.lines, recorded.new_epochs), ([2, 0, 0], 1));
-        assert_eq!((recorded.gaps, recorded.missing_trades), (1, 3));
-        assert_eq!((recorded.first_gaps, recorded.first_missing_trades), (1, 4));
+        assert_eq!((recorded.gaps, recorded.missing_trades), (2, 7));
         let texts: Vec<String> = recorded.written.files.iter().map(|path| text_of(path)).collect();
         let line = |seq| {
             let time = "1970-01-01T00:00:00.000000005Z";

@@ -269,7 +269,8 @@ impl Server {
 }
 
 fn specs(settings: &Settings) -> Result<Vec<FeedSpec>, SpecError> {
-    settings.feeds.iter().map(|text| text.parse()).collect()
+    let spec = |text: &String| Ok(text.parse::<FeedSpec>()?.with_settings(settings));
+    settings.feeds.iter().map(spec).collect()
 }
 
 fn tuning(settings: &Settings, specs: &[FeedSpec]) -> Tuning {

@@ -4,20 +4,21 @@ use crate::Violation;
 use crate::source::{Source, is_word};
 
 /// A folder imports only from folders before it.
-const ORDER: [&str; 15] = [
-    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "record", "shard",
-    "web", "control", "server", "cli", "main",
+const ORDER: [&str; 16] = [
+    "limits", "market", "wire", "session", "hub", "config", "panics", "feed", "publish", "record",
+    "shard", "web", "control", "server", "cli", "main",
 ];
 
 /// Folders without socket, clock, thread and random source.
 const PURE: [&str; 5] = ["limits", "market", "wire", "session", "hub"];
 
 /// Crates, and the only folders that may name them.
-const OWNED: [(&str, &[&str]); 15] = [
+const OWNED: [(&str, &[&str]); 16] = [
     ("tungstenite", &["wire"]),
     ("glommio", &["shard"]),
     ("io_uring", &["shard"]),
-    ("tokio", &["control", "feed"]),
+    ("tokio", &["control", "feed", "publish"]),
+    ("async_nats", &["feed", "publish"]),
     ("rustls", &["feed"]),
     ("axum", &["control"]),
     ("hyper", &["control"]),

@@ -1,16 +1,27 @@
 //! The flags of `serve`, made of the settings' declarations.
 
-use crate::config::{Changes, Form, Setting, Settings, Sources, TABLES, declared};
+use crate::config::{Changes, Form, Setting, Settings, Sources, TABLES, Table};
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use std::path::PathBuf;
 
 /// What was given on the command line; the values are read with those of the file.
 #[derive(Debug, Clone, Default)]
-pub struct ServeArgs {
+pub struct GivenSettings {
     /// Key and texts of each flag that was given.
     flags: Vec<(&'static str, Vec<String>)>,
     /// As given to `--config`.
     file: Option<PathBuf>,
+}
+
+/// The flags of `serve`: every setting.
+#[derive(Debug, Clone, Default)]
+pub struct ServeArgs(GivenSettings);
+
+/// The flags of some tables of settings, and of the file: for a command that reads them as `serve`
+/// does.
+#[derive(Debug, Clone)]
+pub struct SettingFlags {
+    tables: Vec<&'static Table>,
 }
 
 const FILE: &str = "config";
@@ -29,7 +40,7 @@ is in force and why, 'tapecast config --default' the file with all its keys.
 Exit codes: 0 stopped in order, 1 failed, 2 wrong use, 70 an internal error that restarts did not \
 cure, 71 a shard that was stuck.";
 
-impl ServeArgs {
+impl GivenSettings {
     /// The flags, the process's variables and the file, to be read.
     pub fn sources(&self) -> Sources {
         let names = std::env::vars_os().filter_map(|(name, value)| {
@@ -38,28 +49,62 @@ impl ServeArgs {
         });
         let mut variables: Vec<_> = names.collect();
         variables.sort(); // the environment's order says nothing
-        Sources { flags: self.flags.clone(), variables, file: self.file.clone() }
+        Sources { variables, ..self.flags_alone() }
+    }
+
+    /// Without the process's variables.
+    pub fn flags_alone(&self) -> Sources {
+        Sources { flags: self.flags.clone(), variables: Vec::new(), file: self.file.clone() }
     }
 }
 
-impl clap::Args for ServeArgs {
-    fn augment_args(command: Command) -> Command {
+impl SettingFlags {
+    /// Of the tables with these names.
+    pub fn of(names: &[&str]) -> SettingFlags {
+        let is_named = |table: &&&'static Table| names.contains(&table.name);
+        SettingFlags { tables: TABLES.iter().filter(is_named).copied().collect() }
+    }
+
+    fn all() -> SettingFlags {
+        SettingFlags { tables: TABLES.to_vec() }
+    }
+
+    pub fn augment(&self, command: Command) -> Command {
         let file = Arg::new(FILE)
             .long(FILE)
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
             .help("TOML file with settings; also TAPECAST_CONFIG")
             .long_help(
-                "TOML file with settings; also TAPECAST_CONFIG. SIGHUP reads it again: what can \
-                 change live does, the rest is logged.",
+                "TOML file with settings; also TAPECAST_CONFIG. SIGHUP has 'serve' read it again: \
+                 what can change live does, the rest is logged.",
             );
-        let command = command.about(ABOUT).long_about(LONG_ABOUT).arg(file);
         let default = Settings::default();
-        TABLES.iter().fold(command, |command, table| {
+        self.tables.iter().fold(command.arg(file), |command, table| {
             let heading = (!table.name.is_empty()).then_some(table.about);
             let flags = table.settings.iter().map(|setting| flag(setting, &default));
             command.args(flags.map(|arg| arg.help_heading(heading)))
         })
+    }
+
+    pub fn given(&self, matches: &ArgMatches) -> GivenSettings {
+        let texts = |key| matches.get_many::<String>(key).map(|texts| texts.cloned().collect());
+        let settings = self.tables.iter().flat_map(|table| table.settings);
+        let given = settings.filter_map(|setting| Some((setting.key, texts(setting.key)?)));
+        GivenSettings { flags: given.collect(), file: matches.get_one(FILE).cloned() }
+    }
+}
+
+impl ServeArgs {
+    /// The flags, the process's variables and the file, to be read.
+    pub fn sources(&self) -> Sources {
+        self.0.sources()
+    }
+}
+
+impl clap::Args for ServeArgs {
+    fn augment_args(command: Command) -> Command {
+        SettingFlags::all().augment(command.about(ABOUT).long_about(LONG_ABOUT))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -69,9 +114,7 @@ impl clap::Args for ServeArgs {
 
 impl FromArgMatches for ServeArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<ServeArgs, clap::Error> {
-        let texts = |key| matches.get_many::<String>(key).map(|texts| texts.cloned().collect());
-        let given = declared().filter_map(|(_, setting)| Some((setting.key, texts(setting.key)?)));
-        Ok(ServeArgs { flags: given.collect(), file: matches.get_one(FILE).cloned() })
+        Ok(ServeArgs(SettingFlags::all().given(matches)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -110,7 +153,7 @@ fn flag(setting: &'static Setting, default: &Settings) -> Arg {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ConfigError;
+    use crate::config::{ConfigError, declared};
     use clap::Args;
     use std::collections::BTreeMap;
     use std::ffi::OsString;

@@ -23,6 +23,8 @@ N sessions have subscribed; restamp gives event times of now.
 
 stdin: the same lines from standard input.
 
+nats:nats://HOST:4222[,subject=tape.>,history=off]: what a publisher sends by way of NATS.
+
 tcp:ADDRESS[,connections=64,rate=N,idle_s=N]: the same lines from publishers that connect; \
 unix:PATH[,mode=660, and the same]: at a Unix socket; api: posted to /api/publish of the admin port.
 

@@ -127,7 +127,27 @@ pub struct Feed {
     /// Where others bring its lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publishers: Option<Publishers>,
+    /// Where it is from NATS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats: Option<Nats>,
     pub reconnects: u64,
+}
+
+/// How a feed's connection to NATS does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Nats {
+    pub connected: bool,
+    /// There is a stream of JetStream to read from.
+    pub history: bool,
+    pub reconnects: u64,
+    pub slow_consumer: u64,
+    pub lame_duck: u64,
+    pub errors: u64,
+    pub resyncs: u64,
+    pub history_messages: u64,
+    pub dropped_by_term: u64,
+    pub dropped_by_epoch: u64,
+    pub strange: u64,
 }
 
 /// What a feed's publishers have sent.

@@ -2,12 +2,13 @@
 
 use super::readiness;
 use super::report::{
-    ByWord, Feed, Latency, Limits, Publishers, Shard, Status, Stream, Totals, Used, Word,
+    ByWord, Feed, Latency, Limits, Nats, Publishers, Shard, Status, Stream, Totals, Used, Word,
 };
 use super::view::{View, age_ms};
+use crate::feed::nats::NatsCounters;
 use crate::limits::INLET_TICKS;
 use crate::shard::ShardCounters;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Status {
     pub fn of(view: &View) -> Status {
@@ -107,9 +108,28 @@ fn feeds(view: &View) -> Vec<Feed> {
             bytes: counters.intake.bytes.load(Ordering::Relaxed),
             lines: counters.intake.lines.load(Ordering::Relaxed),
         }),
+        nats: counters.nats.as_deref().map(nats),
         reconnects: counters.reconnects(),
     });
     all.collect()
+}
+
+fn nats(counters: &NatsCounters) -> Nats {
+    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let link = &counters.link;
+    Nats {
+        connected: link.is_up.load(Ordering::Relaxed),
+        history: counters.has_history(),
+        reconnects: link.reconnects(),
+        slow_consumer: of(&link.slow_consumer),
+        lame_duck: of(&link.lame_duck),
+        errors: of(&link.errors),
+        resyncs: of(&counters.resyncs),
+        history_messages: of(&counters.history_messages),
+        dropped_by_term: of(&counters.dropped_by_term),
+        dropped_by_epoch: of(&counters.dropped_by_epoch),
+        strange: of(&counters.strange),
+    }
 }
 
 /// Sums; reasons that did not occur are left out.

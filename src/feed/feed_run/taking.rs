@@ -37,6 +37,22 @@ impl FeedRun {
         self.is_current = sequences.epoch_of(feed) == self.epoch.as_deref();
     }
 
+    /// What its publisher says is worse than what its ticks say.
+    pub(super) fn follow_state<Q>(&mut self, source: &dyn Source, shared: &mut Shared<Q>) {
+        self.told_state = source.state();
+        if let Some(state) = self.told_state
+            && self.is_told_bad()
+            && state != self.state
+        {
+            let last_ns = if self.records_count > 0 { self.last_ns } else { 0 };
+            self.enter(state, last_ns, &mut shared.sequences);
+        }
+    }
+
+    fn is_told_bad(&self) -> bool {
+        matches!(self.told_state, Some(FeedState::Stale | FeedState::Down))
+    }
+
     /// Numbers a record, or takes over the number that it has, and adds its ticks to the batch.
     pub(super) fn take<Q>(
         &mut self,
@@ -53,7 +69,7 @@ impl FeedRun {
             Err(Refusal::Duplicate(_)) if !self.member.has_partner => {}
             Ok(()) | Err(Refusal::Duplicate(_)) => {
                 self.last_ns = now_ns;
-                if self.state != FeedState::Ok {
+                if self.state != FeedState::Ok && !self.is_told_bad() {
                     self.enter(FeedState::Ok, now_ns, &mut shared.sequences);
                 }
             }

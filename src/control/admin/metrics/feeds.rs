@@ -2,6 +2,7 @@
 
 use super::super::view::{FeedView, View, age_ms};
 use super::families::{Families, Labels};
+use crate::feed::nats::NatsCounters;
 use crate::feed::{FeedCondition, FeedCounters, IntakeCounters};
 use prometheus_client::registry::Unit;
 use std::fmt;
@@ -34,6 +35,7 @@ pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
     out.counter("feed_refused_records", help, each(|c| c.refused.load(Ordering::Relaxed)))?;
     let help = "Records of symbols that the feed's options leave out.";
     out.counter("feed_filtered_records", help, each(|c| c.filtered.load(Ordering::Relaxed)))?;
+    nats(view, out)?;
     publishers(view, out)?;
     let help = "Trades in no bar, because they came after its close.";
     out.counter("feed_late_trades", help, each(|c| c.late_trades.load(Ordering::Relaxed)))?;
@@ -43,6 +45,39 @@ pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
     out.gauge("symbols", "Symbols of all feeds.", [(vec![], symbols)])?;
     let dropped = view.ingest.codes_dropped.load(Ordering::Relaxed);
     out.counter("codes_dropped", "Codes that a tick went without.", [(vec![], dropped)])
+}
+
+/// Of feeds from NATS.
+fn nats(view: &View, out: &mut Families<'_>) -> fmt::Result {
+    let each = |of: fn(&NatsCounters) -> u64| {
+        let row = |(feed, counters): (&FeedView, &FeedCounters)| {
+            let labels: Labels = vec![("feed", feed.name.clone())];
+            counters.nats.as_ref().map(|nats| (labels, of(nats)))
+        };
+        view.feeds().filter_map(row).collect::<Vec<_>>()
+    };
+    let help = "Connections to NATS that were made again.";
+    out.counter("nats_reconnects", help, each(|n| n.link.reconnects()))?;
+    let help = "Times that the NATS client dropped a message that was not taken quickly enough.";
+    out.counter("nats_slow_consumer", help, each(|n| load(&n.link.slow_consumer)))?;
+    let help = "Times that a NATS server said that it will go away.";
+    out.counter("nats_lame_duck", help, each(|n| load(&n.link.lame_duck)))?;
+    let help = "Errors of the connection to NATS.";
+    out.counter("nats_errors", help, each(|n| load(&n.link.errors)))?;
+    let help = "Times that the stream was read again after something was missed.";
+    out.counter("nats_resyncs", help, each(|n| load(&n.resyncs)))?;
+    let help = "Messages that were read from the stream.";
+    out.counter("nats_history_messages", help, each(|n| load(&n.history_messages)))?;
+    let help = "Messages of publishers that had been succeeded.";
+    out.counter("nats_dropped_by_term", help, each(|n| load(&n.dropped_by_term)))?;
+    let help = "Messages of an epoch that was not in force.";
+    out.counter("nats_dropped_by_epoch", help, each(|n| load(&n.dropped_by_epoch)))?;
+    let help = "Messages that no publisher of ours can have sent.";
+    out.counter("nats_strange_messages", help, each(|n| load(&n.strange)))
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 /// Of feeds whose lines others bring.

@@ -1,0 +1,10 @@
+//! Feeds from NATS, with a real nats-server.
+
+mod connecting;
+mod following;
+mod harness;
+mod node;
+mod outages;
+mod publisher;
+mod server;
+mod tls;
