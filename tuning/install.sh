@@ -13,8 +13,8 @@ usage: tuning/install.sh [--binary FILE] [--listen ADDRESS:PORT] [--no-start] [-
   --listen ADDRESS:PORT  where the stream is served [default: as installed before, or
                          127.0.0.1:9001]; 0.0.0.0:9001 for all of IPv4, [::]:9001 for both
   --no-start             installs and enables, but neither starts nor restarts anything
-  --uninstall            stops it and removes all of it: binary, units and drop-ins, user, and the
-                         configuration in /etc/tapecast
+  --uninstall            stops it and removes all of it: binary, units, their drop-ins and masks,
+                         user, and the configuration in /etc/tapecast
   --dry-run              prints what would be done, and does nothing
   --root DIR             installs into the tree of another system, and starts nothing
 
@@ -97,10 +97,13 @@ systemd() {
 
 # Puts standard input into a file, at once and whole: the text of a program that runs cannot be
 # overwritten. Says on its exit whether the file was another before.
+new=
+trap '[ -z "$new" ] || rm -f "$new"' EXIT
 put() {
-    local mode=$1 file=$2 new
-    new=$(mktemp)
-    cat > "$new"
+    local mode=$1 file=$2
+    # Each step says by itself that it failed: where the exit is asked for, "set -e" is off.
+    new=$(mktemp) || fail "cannot make a temporary file in ${TMPDIR:-/tmp}"
+    cat > "$new" || fail "cannot write $new"
     if cmp -s "$new" "$file"; then
         rm "$new"
         return 1
@@ -114,9 +117,21 @@ put() {
         rm "$new"
         return
     fi
-    install -D -m "$mode" "$new" "$file.new" || fail "cannot write $file.new"
-    mv "$file.new" "$file" || fail "cannot write $file"
+    if ! { install -D -m "$mode" "$new" "$file.new" && mv "$file.new" "$file"; }; then
+        rm -f "$file.new"
+        fail "cannot write $file"
+    fi
     rm "$new"
+}
+
+# A unit that was switched off for good, by a link to nothing. It is neither enabled nor started.
+is_masked() { [ "$(readlink "$overrides/$1")" = /dev/null ]; }
+
+# The version of systemd in another root, without running anything of it: the machine may be of
+# another kind. Nothing where there is none yet.
+version_in_root() {
+    find -H "$root/usr/lib" "$root/lib" -name 'libsystemd-shared-*.so' 2> /dev/null \
+        | sed -n 's/.*-shared-\([0-9]*\).*/\1/p' | sort -n | tail -n 1 || true
 }
 
 # Directories that an installation may have made go when nothing is in them.
@@ -131,6 +146,10 @@ remove_empty() {
 
 if [ -n "$uninstall" ]; then
     for unit in tapecast.socket tapecast.service; do
+        if is_masked "$unit"; then
+            echo "removes $overrides/$unit"
+            run rm "$overrides/$unit"
+        fi
         if [ -e "$units/$unit" ]; then
             systemd disable "$unit"
         fi
@@ -172,6 +191,10 @@ if ! [[ $listen =~ ^([0-9.]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})$ ]]; then
     misuse "--listen $listen: give an address and a port, as 0.0.0.0:9001 or [::]:9001"
 fi
 
+if [ -n "$root" ]; then
+    # systemd-sysusers makes the files of the users in it, but not the directory.
+    run mkdir -p "$root/etc"
+fi
 program_changed=''
 service_changed=''
 socket_changed=''
@@ -180,7 +203,11 @@ put 644 "$users/tapecast.conf" < "$here/tapecast.sysusers" || true
 run systemd-sysusers ${root:+--root="$root"} "$users/tapecast.conf"
 
 put 644 "$units/tapecast.service" < "$here/tapecast.service" && service_changed=yes
-version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+if [ -n "$root" ]; then
+    version=$(version_in_root)
+else
+    version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+fi
 if [ "${version:-0}" -ge 253 ]; then
     put 644 "$reload" < "$here/notify-reload.conf" && service_changed=yes
 elif [ -e "$reload" ]; then
@@ -189,14 +216,15 @@ elif [ -e "$reload" ]; then
 fi
 
 put 644 "$units/tapecast.socket" < "$here/tapecast.socket" && socket_changed=yes
-{
-    echo "# Of tuning/install.sh: one socket for each core, so that the kernel spreads connections."
-    echo "[Socket]"
-    echo "ListenStream="
-    for ((core = $(nproc); core > 0; core--)); do
-        echo "ListenStream=$listen"
-    done
-} | put 644 "$shards" && socket_changed=yes
+cores=$(nproc) || fail "cannot count the cores: nproc of coreutils failed"
+sockets="# Of tuning/install.sh: one socket for each core, so that the kernel spreads connections.
+[Socket]
+ListenStream="
+for ((core = cores; core > 0; core--)); do
+    sockets+=$'\n'"ListenStream=$listen"
+done
+# Not through a pipe, in which a failure would stay unseen.
+put 644 "$shards" <<< "$sockets" && socket_changed=yes
 
 if [ -e "$config/tapecast.toml" ]; then
     echo "keeps $config/tapecast.toml"
@@ -206,7 +234,20 @@ else
 fi
 
 [ -n "$root" ] || systemd daemon-reload
-systemd enable tapecast.service tapecast.socket
+if is_masked tapecast.service; then
+    echo "neither enables nor starts anything: tapecast.service is masked ('systemctl unmask')"
+    exit 0
+fi
+in_use=(tapecast.socket tapecast.service)
+serves="serves ws://$listen/v1/stream"
+meanwhile="nobody is refused"
+if is_masked tapecast.socket; then
+    echo "leaves tapecast.socket alone: it is masked ('systemctl unmask tapecast.socket')"
+    in_use=(tapecast.service)
+    serves="serves by itself, as 'listen' of its configuration says"
+    meanwhile="who connects meanwhile is refused"
+fi
+systemd enable "${in_use[@]}"
 [ -n "$start" ] || exit 0
 
 is_active() { systemctl --quiet is-active "$1" 2> /dev/null; }
@@ -215,8 +256,8 @@ if [ -n "$socket_changed" ] && is_active tapecast.socket; then
     systemd stop tapecast.socket tapecast.service
 fi
 if [ -n "$program_changed$service_changed" ] && is_active tapecast.service; then
-    echo "restarts tapecast.service: its clients are told and come back; nobody is refused"
+    echo "restarts tapecast.service: its clients are told and come back; $meanwhile"
     systemd restart tapecast.service
 fi
-systemd start tapecast.socket tapecast.service
-[ -n "$dry" ] || echo "serves ws://$listen/v1/stream; see 'systemctl status tapecast'"
+systemd start "${in_use[@]}"
+[ -n "$dry" ] || echo "$serves; see 'systemctl status tapecast'"

@@ -247,7 +247,15 @@ revert() {
 
 # Writes every key, also one that is right just now: it may be so by an apply.
 persist() {
-    local index name failed=0 sysctls=() limits=() tmpfiles=()
+    local index name path failed=0 sysctls=() limits=() tmpfiles=()
+    # All or none: half of the keys would be found missing after the next boot.
+    for path in "${PERSISTED[@]}"; do
+        if is_foreign "$root$path"; then
+            echo "tune.sh: $root$path is not ours: move it away first; nothing is written" >&2
+            failed=1
+        fi
+    done
+    [ $failed = 0 ] || return 1
     for index in "${!names[@]}"; do
         name=${names[index]}
         look_at "$index"
@@ -275,6 +283,9 @@ persist() {
     return $failed
 }
 
+# Somebody else has written a file of this name.
+is_foreign() { [ -e "$1" ] && [ "$(head -n 1 "$1")" != "$MARK" ]; }
+
 write_file() {
     local file=$root$1
     shift
@@ -295,7 +306,7 @@ remove_persisted() {
         file=$root$path
         if [ ! -e "$file" ]; then
             continue
-        elif [ "$(head -n 1 "$file")" != "$MARK" ]; then
+        elif is_foreign "$file"; then
             echo "left $file: it is not ours"
         elif [ "$dry_run" = yes ]; then
             echo "would remove $file"
@@ -361,6 +372,12 @@ expand() {
 
 look_around() {
     number --connections "$connections"
+    local fact
+    for fact in proc/meminfo sys/devices/system/cpu/online; do
+        if ! [ -r "$root/$fact" ]; then
+            wrong_use "--root $root: there is no $fact; give the / of a system that runs"
+        fi
+    done
     if [ -z "$core_list" ]; then core_list=$(cat "$root/sys/devices/system/cpu/online"); fi
     if ! [[ $core_list =~ ^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$ ]]; then
         wrong_use "--cores $core_list: write it like 0-3,8"

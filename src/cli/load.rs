@@ -38,8 +38,10 @@ use ask::Ask;
 use check::{FirstSeen, Ledger};
 use driver::{Driver, Plan};
 use findings::Findings;
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use symbols::SymbolTable;
@@ -50,8 +52,11 @@ const DESCRIPTORS_SPARE: u64 = 32;
 /// Runs, prints the report on stdout and errors on stderr. 0: good; 1: violations, or nothing
 /// opened; 2: wrong use.
 pub fn run(args: &LoadArgs) -> ExitCode {
-    let report = match load(args) {
-        Ok(report) => report,
+    // The file first: a run may take hours, and its report would then have no place.
+    let loaded = args.check_ranges().and_then(|()| report_file(args));
+    let loaded = loaded.and_then(|file| Ok((file, load(args)?)));
+    let (file, report) = match loaded {
+        Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("tapecast load: {error}");
             return error.exit_code();
@@ -63,7 +68,7 @@ pub fn run(args: &LoadArgs) -> ExitCode {
         true => writeln!(out, "{}", to_json(&report)),
         false => write!(out, "{report}"),
     };
-    if let Err(error) = write_report(args, &report) {
+    if let Err(error) = write_report(file, &report) {
         eprintln!("tapecast load: {error}");
         return error.exit_code();
     }
@@ -106,10 +111,17 @@ fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, LoadError> {
     found.next().ok_or_else(|| failed(io::Error::other("the name has no address")))
 }
 
-fn write_report(args: &LoadArgs, report: &Report) -> Result<(), LoadError> {
-    let Some(path) = &args.report else { return Ok(()) };
+/// Empty, as a shell's `>` would make it.
+fn report_file(args: &LoadArgs) -> Result<Option<(&Path, File)>, LoadError> {
+    let Some(path) = &args.report else { return Ok(None) };
+    let file = File::create(path).map_err(|error| LoadError::Report(path.clone(), error))?;
+    Ok(Some((path, file)))
+}
+
+fn write_report(file: Option<(&Path, File)>, report: &Report) -> Result<(), LoadError> {
+    let Some((path, mut file)) = file else { return Ok(()) };
     let text = to_json(report) + "\n";
-    std::fs::write(path, text).map_err(|error| LoadError::Report(path.clone(), error))
+    file.write_all(text.as_bytes()).map_err(|error| LoadError::Report(path.to_path_buf(), error))
 }
 
 fn to_json(report: &Report) -> String {

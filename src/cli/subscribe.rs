@@ -4,6 +4,7 @@
 //! server's hint or with backoff, and with `since`, so that nothing is printed twice.
 
 mod connection;
+mod mute;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -97,7 +98,7 @@ pub fn run(args: &SubscribeArgs) -> ExitCode {
 
 fn subscribe(args: &SubscribeArgs, view: View) -> Result<(), SubscribeError> {
     let plan = plan(args)?;
-    let mut session = Session::new(view, args.count);
+    let mut session = Session::new(view, args.count, &plan.wish.symbols);
     let mut backoff = Backoff::new(fastrand::Rng::new());
     loop {
         let ending = session.connect(&plan);

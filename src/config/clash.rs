@@ -1,6 +1,8 @@
 //! What two settings must not be together.
 
 use super::Settings;
+use crate::wire::AddressHeader;
+use std::net::{IpAddr, SocketAddr};
 
 /// A combination that cannot be meant.
 pub struct Clash {
@@ -10,10 +12,10 @@ pub struct Clash {
     pub cure: &'static str,
 }
 
-pub const ALL: [Clash; 12] = [
+pub const ALL: &[Clash] = &[
     Clash {
         keys: ["admin", "listen"],
-        is_there: |s| s.admin == Some(s.listen) && s.listen.port() != 0,
+        is_there: |s| s.admin.is_some_and(|admin| share_a_place(admin, s.listen)),
         cure: "both cannot have it; give admin another port",
     },
     Clash {
@@ -56,6 +58,16 @@ pub const ALL: [Clash; 12] = [
         cure: "nobody could connect; name the proxies in trusted_proxies",
     },
     Clash {
+        keys: ["forwarded_header", "proxy_protocol"],
+        is_there: |s| s.admission.proxies.announce && names_header(s),
+        cure: "with proxy_protocol no header is read; leave one of the two away",
+    },
+    Clash {
+        keys: ["forwarded_header", "trusted_proxies"],
+        is_there: |s| s.admission.proxies.trusted.is_empty() && names_header(s),
+        cure: "nobody is believed what it says there; name the proxies in trusted_proxies",
+    },
+    Clash {
         keys: ["max_half_open", "shards"],
         is_there: |s| has_no_share(s, "max_half_open"),
         cure: "a shard without a share lets nobody in; give max_half_open at least one for each \
@@ -80,6 +92,19 @@ pub const ALL: [Clash; 12] = [
                shard, or fewer shards",
     },
 ];
+
+/// Whether one of them takes what the other wants: `0.0.0.0` has every address of IPv4, and `[::]`
+/// those of both, since its sockets are made so. Port 0 is any that is free.
+fn share_a_place(one: SocketAddr, other: SocketAddr) -> bool {
+    let has = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
+    one.port() == other.port() && one.port() != 0 && (a == b || has(a, b) || has(b, a))
+}
+
+/// Another header than the one that is the default, which is always there.
+fn names_header(settings: &Settings) -> bool {
+    settings.admission.proxies.header != AddressHeader::default()
+}
 
 /// Of the shards that are asked for; where their number is found out, the start sees to it.
 fn has_no_share(settings: &Settings, key: &str) -> bool {

@@ -48,18 +48,41 @@ pub enum ConfigError {
     Unreadable { origin: &'static str, path: PathBuf, why: String },
     #[error("{at}: not TOML: {why}")]
     Syntax { at: Origin, why: String },
-    #[error("{at}: {name}: there is no such key; {cure}")]
-    UnknownKey { at: Origin, name: String, cure: String },
+    #[error("{at}: {name} = {value}: there is no such key; {cure}")]
+    UnknownKey {
+        at: Origin,
+        name: String,
+        value: String,
+        /// The key that was meant, where one is like it.
+        meant: Option<&'static str>,
+        cure: String,
+    },
     #[error("{at}: [{name}]: there is no such table; {cure}")]
     UnknownTable { at: Origin, name: String, cure: String },
     #[error("{at}: {name} is a table; write [{name}] on a line of its own, and its keys below")]
     NotATable { at: Origin, name: String },
     #[error("{given}: {cure}")]
-    BadValue { given: String, cure: String },
+    BadValue { key: &'static str, given: String, cure: String },
     #[error("{place} {why}")]
     BadFeed { place: String, why: String },
     #[error("{given}, with {other}: {cure}")]
     Clash { given: String, other: String, cure: String },
+}
+
+impl ConfigError {
+    /// Whether what a key has now may not be what was meant, because of this.
+    pub fn casts_doubt_on(&self, key: &str, origin: &Origin) -> bool {
+        match self {
+            ConfigError::BadValue { key: wrong, .. } => *wrong == key,
+            ConfigError::UnknownKey { meant, .. } => *meant == Some(key),
+            // What stands there was not read.
+            ConfigError::Unreadable { .. }
+            | ConfigError::Syntax { .. }
+            | ConfigError::UnknownTable { .. }
+            | ConfigError::NotATable { .. } => *origin == Origin::Default,
+            ConfigError::BadFeed { .. } | ConfigError::Clash { .. } => false,
+        }
+    }
 }
 
 /// All that is wrong, a line each.

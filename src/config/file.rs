@@ -81,14 +81,16 @@ impl Reading<'_> {
         let (name, span) = (key.get_ref().as_ref(), key.span());
         let origin = self.at(span.clone());
         let Some(setting) = table.settings.iter().find(|setting| setting.key == name) else {
-            let (name, cure) = (table.path(name), cure_of_name(table, name));
-            return self.error(span, ConfigError::UnknownKey { at: origin, name, cure });
+            let (meant, cure) = cure_of_name(table, name);
+            let (name, value) = (table.path(name), self.quote(value.span()));
+            let error = ConfigError::UnknownKey { at: origin, name, value, meant, cure };
+            return self.error(span, error);
         };
         match setting.form.read_toml(value.get_ref()) {
             Ok(value) => self.given.push(Given { setting, origin, value }),
             Err(cure) => {
                 let given = origin.with(table, setting, &self.quote(value.span()));
-                self.error(span, ConfigError::BadValue { given, cure });
+                self.error(span, ConfigError::BadValue { key: setting.key, given, cure });
             }
         }
     }
@@ -120,23 +122,24 @@ fn table(name: &str) -> Option<&'static Table> {
     tables::ALL.into_iter().find(|table| !table.name.is_empty() && table.name == name)
 }
 
-/// What to write in place of a name that `table` does not have.
-fn cure_of_name(table: &Table, name: &str) -> String {
+/// The key that was meant by a name that `table` does not have, and what to write in its place.
+fn cure_of_name(table: &Table, name: &str) -> (Option<&'static str>, String) {
     let place = |home: &Table| match home.name {
         "" => "before the first table".to_string(),
         home => format!("in [{home}]"),
     };
-    if let Some((home, _)) = find(name) {
-        return format!("its place is {}", place(home));
+    if let Some((home, setting)) = find(name) {
+        return (Some(setting.key), format!("its place is {}", place(home)));
     }
     let near = nearest(name, declared().map(|(_, setting)| setting.key));
-    match near.and_then(find) {
+    let cure = match near.and_then(find) {
         Some((home, setting)) if home.name == table.name => {
             format!("did you mean {}?", setting.key)
         }
         Some((home, setting)) => format!("did you mean {}, {}?", setting.key, place(home)),
         None => NO_NEAR.to_string(),
-    }
+    };
+    (near, cure)
 }
 
 /// The known name that a mistyped one is most like.

@@ -70,9 +70,7 @@ impl Sources {
             let origin = Origin::Flag(setting.flag());
             errors.extend(config.take(table, setting, origin, texts).err());
         }
-        if errors.is_empty() {
-            errors.extend(config.clashes());
-        }
+        errors.extend(config.clashes(&errors));
         (config, errors)
     }
 
@@ -163,16 +161,23 @@ impl Config {
         };
         let value = read.map_err(|cure| {
             let given = origin.with(table, setting, &texts.join(" "));
-            ConfigError::BadValue { given, cure }
+            ConfigError::BadValue { key: setting.key, given, cure }
         })?;
         (setting.at.set)(&mut self.settings, value);
         self.origins.insert(setting.key, origin);
         Ok(())
     }
 
-    fn clashes(&self) -> Vec<ConfigError> {
+    /// Beside the errors that were found: what they have left at its default may have been meant
+    /// otherwise, and clashes with nothing.
+    fn clashes(&self, errors: &[ConfigError]) -> Vec<ConfigError> {
+        let is_sure = |key: &str| {
+            let origin = self.origin(key);
+            !errors.iter().any(|error| error.casts_doubt_on(key, &origin))
+        };
         let there = clash::ALL.iter().filter(|clash| (clash.is_there)(&self.settings));
-        there.map(|clash| self.clash(clash)).collect()
+        let sure = there.filter(|clash| clash.keys.iter().all(|key| is_sure(key)));
+        sure.map(|clash| self.clash(clash)).collect()
     }
 
     /// What was given comes first: a default is seldom what is wrong.

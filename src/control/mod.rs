@@ -9,7 +9,10 @@ mod signals;
 mod systemd;
 mod watchdog;
 
-pub use admin::{Admin, AdminError, AdminPort, FeedView, Notes, RunState, ShardView, View, report};
+pub use admin::{
+    Admin, AdminError, AdminPort, FeedView, Notes, RunState, ShardView, View, age_ms, by_word,
+    report,
+};
 pub use logging::{LogLevel, LogLevelError};
 pub use signals::{LOOK_RUNNING, LOOK_STOPPING, Signals, StopAsker, Woken};
 pub use systemd::{Sight, Systemd};

@@ -4,10 +4,8 @@
 //! Without `NOTIFY_SOCKET` every call does nothing, so that nobody needs to ask whether systemd is
 //! there. Sent by the control thread alone: where that stands still, the process is not alive.
 
-use crate::feed::IngestCounters;
 use sd_notify::NotifyState;
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often the text of the state is renewed. Who looks at `systemctl status` sees it this old at
@@ -18,16 +16,16 @@ const STATUS_EVERY: Duration = Duration::from_secs(5);
 const STOP_MARGIN_MS: u64 = 5_000;
 
 /// The process as one look sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Sight<'a> {
+#[derive(Debug, Clone)]
+pub struct Sight {
     pub sessions: u64,
     pub shards: usize,
     /// Every shard turns or sleeps.
     pub turns: bool,
     /// A client that subscribes now is served.
     pub serves: bool,
-    /// In the order of the feeds.
-    pub feeds: &'a IngestCounters,
+    /// How long ago each feed's newest record came, in the order of the feeds; `None`: never.
+    pub feed_ages_ms: Vec<Option<u64>>,
 }
 
 /// The one that systemd knows as this service.
@@ -41,30 +39,20 @@ pub struct Systemd {
     /// What was read last was wrong.
     config_is_old: bool,
     status_at: Option<Instant>,
-    ages: Vec<Age>,
+    /// What the feeds are called, in their order.
+    feeds: Vec<String>,
     /// A message that is not sent is told once: each further one fails alike.
     has_failed: bool,
 }
 
-/// When a feed gave its newest record, as exact as the looks are frequent.
-#[derive(Debug)]
-struct Age {
-    /// Of the feed: synthetic, replay, stdin.
-    kind: String,
-    records: u64,
-    came_at: Option<Instant>,
-}
-
 impl Systemd {
     /// What the environment says: whether somebody listens, and whether there is a watchdog.
-    /// `feeds` as they are given to `--feed`.
-    pub fn of_environment(feeds: &[String]) -> Systemd {
+    /// `feeds` as the admin port calls them.
+    pub fn of_environment(feeds: Vec<String>) -> Systemd {
         Systemd::watched(feeds, sd_notify::watchdog_enabled())
     }
 
-    fn watched(feeds: &[String], watchdog: Option<Duration>) -> Systemd {
-        let kind = |spec: &String| spec.split(':').next().unwrap_or_default().to_string();
-        let age = |spec| Age { kind: kind(spec), records: 0, came_at: None };
+    fn watched(feeds: Vec<String>, watchdog: Option<Duration>) -> Systemd {
         Systemd {
             feed_watchdog_every: watchdog.map(|every| every / 2),
             watchdog_fed_at: None,
@@ -72,15 +60,14 @@ impl Systemd {
             is_stopping: false,
             config_is_old: false,
             status_at: None,
-            ages: feeds.iter().map(age).collect(),
+            feeds,
             has_failed: false,
         }
     }
 
     /// To be called some times a second with what is seen. Tells that the process is ready, once
     /// it is; that it is alive, while every shard turns; and its state in words.
-    pub fn look(&mut self, sight: Sight<'_>, now: Instant) {
-        self.note_ages(sight.feeds, now);
+    pub fn look(&mut self, sight: &Sight, now: Instant) {
         let mut states = Vec::new();
         let becomes_ready = sight.serves && !self.is_ready && !self.is_stopping;
         if becomes_ready {
@@ -98,14 +85,19 @@ impl Systemd {
         let words;
         if is_old || becomes_ready {
             self.status_at = Some(now);
-            words = self.words(sight, now);
+            words = self.words(sight);
             states.push(NotifyState::Status(&words));
         }
         self.tell(&states);
     }
 
-    /// The configuration is about to be read again; to be followed by [`Systemd::reloaded`].
+    /// The configuration is about to be read again; to be followed by [`Systemd::reloaded`]. A
+    /// service that still starts does not reload to systemd, and the end of a reload is told by
+    /// the very word that ends its start.
     pub fn reloading(&mut self) {
+        if !self.is_ready {
+            return;
+        }
         // Without the time, systemd takes the end of an earlier reload for the end of this one.
         match NotifyState::monotonic_usec_now() {
             Ok(since) => self.tell(&[NotifyState::Reloading, since]),
@@ -116,9 +108,14 @@ impl Systemd {
     /// The reload is over. Where the new configuration was wrong and the old one was kept, the
     /// state in words says so until one is good: to systemd, a reload that was answered is one.
     pub fn reloaded(&mut self, was_kept: bool) {
+        let states = self.note_reload(was_kept);
+        self.tell(states);
+    }
+
+    fn note_reload(&mut self, was_kept: bool) -> &'static [NotifyState<'static>] {
         self.config_is_old = was_kept;
         self.status_at = None;
-        self.tell(&[NotifyState::Ready]);
+        if self.is_ready { &[NotifyState::Ready] } else { &[] }
     }
 
     /// The stop begins and may take `most_ms`: as long as that, systemd must wait, though its
@@ -135,17 +132,8 @@ impl Systemd {
         ]);
     }
 
-    fn note_ages(&mut self, feeds: &IngestCounters, now: Instant) {
-        for (age, feed) in self.ages.iter_mut().zip(&feeds.feeds) {
-            let records = feed.records.load(Ordering::Relaxed);
-            if records != age.records {
-                (age.records, age.came_at) = (records, Some(now));
-            }
-        }
-    }
-
     /// The state in one line, as `systemctl status` shows it.
-    fn words(&self, sight: Sight<'_>, now: Instant) -> String {
+    fn words(&self, sight: &Sight) -> String {
         let mut words = match (self.is_stopping, sight.turns, self.is_ready) {
             (true, _, _) => "stopping".to_string(),
             (_, false, _) => "a shard is stuck".to_string(),
@@ -154,13 +142,13 @@ impl Systemd {
         };
         let (sessions, shards) = (sight.sessions, sight.shards);
         let _ = write!(words, ": {sessions} sessions on {shards} shards");
-        for (feed, Age { kind, came_at, .. }) in self.ages.iter().enumerate() {
-            let _ = match came_at {
-                Some(at) => {
-                    let age_s = now.duration_since(*at).as_secs_f64();
-                    write!(words, "; feed {feed} ({kind}): last tick {age_s:.1} s ago")
+        for (name, age_ms) in self.feeds.iter().zip(&sight.feed_ages_ms) {
+            let _ = match age_ms {
+                Some(age_ms) => {
+                    let age_s = *age_ms as f64 / 1_000.0;
+                    write!(words, "; feed {name}: last tick {age_s:.1} s ago")
                 }
-                None => write!(words, "; feed {feed} ({kind}): no tick yet"),
+                None => write!(words, "; feed {name}: no tick yet"),
             };
         }
         if self.config_is_old {
@@ -189,35 +177,31 @@ mod tests {
     //! has no `NOTIFY_SOCKET`; that it arrives is tested under a real systemd, in `tests/systemd`.
 
     use super::*;
-    use crate::market::Name;
-    use std::sync::Arc;
 
     struct Rig {
         systemd: Systemd,
-        feeds: IngestCounters,
+        feed_ages_ms: Vec<Option<u64>>,
         began: Instant,
     }
 
     impl Rig {
         fn new(watchdog: Option<Duration>) -> Rig {
-            let epoch = Name::new("e").expect("short");
-            let feeds = IngestCounters::new(vec![Arc::default()], 0, epoch);
-            let systemd = Systemd::watched(&["synthetic:rate=1".to_string()], watchdog);
-            Rig { systemd, feeds, began: Instant::now() }
+            let systemd = Systemd::watched(vec!["synthetic".into(), "replay".into()], watchdog);
+            Rig { systemd, feed_ages_ms: vec![None, None], began: Instant::now() }
         }
 
-        fn sight(&self, turns: bool, serves: bool) -> Sight<'_> {
-            Sight { sessions: 7, shards: 2, turns, serves, feeds: &self.feeds }
+        fn sight(&self, turns: bool, serves: bool) -> Sight {
+            let feed_ages_ms = self.feed_ages_ms.clone();
+            Sight { sessions: 7, shards: 2, turns, serves, feed_ages_ms }
         }
 
         fn look(&mut self, at_ms: u64, turns: bool, serves: bool) {
             let now = self.began + Duration::from_millis(at_ms);
-            let sight = Sight { sessions: 7, shards: 2, turns, serves, feeds: &self.feeds };
-            self.systemd.look(sight, now);
+            self.systemd.look(&self.sight(turns, serves), now);
         }
 
-        fn words(&self, at_ms: u64) -> String {
-            self.systemd.words(self.sight(true, true), self.began + Duration::from_millis(at_ms))
+        fn words(&self) -> String {
+            self.systemd.words(&self.sight(true, true))
         }
     }
 
@@ -256,17 +240,30 @@ mod tests {
         assert!(!late.systemd.is_ready);
     }
 
+    /// It is the word that a start ends with: told too early, systemd would start what waits for
+    /// this service.
+    #[test]
+    fn a_reload_during_the_start_does_not_say_ready() {
+        let mut rig = Rig::new(None);
+        rig.look(0, true, false);
+        rig.systemd.reloading();
+        assert!(rig.systemd.note_reload(true).is_empty());
+        rig.look(200, true, true);
+        assert!(matches!(rig.systemd.note_reload(false), [NotifyState::Ready]));
+    }
+
     #[test]
     fn the_words_tell_sessions_and_the_age_of_each_feed() {
         let mut rig = Rig::new(None);
         rig.look(0, true, true);
         assert_eq!(
-            rig.words(0),
-            "serving: 7 sessions on 2 shards; feed 0 (synthetic): no tick yet"
+            rig.words(),
+            "serving: 7 sessions on 2 shards; feed synthetic: no tick yet; \
+             feed replay: no tick yet"
         );
-        rig.feeds.feeds[0].records.store(5, Ordering::Relaxed);
-        rig.look(1_000, true, true);
-        rig.look(2_000, true, true);
-        assert!(rig.words(3_500).ends_with("last tick 2.5 s ago"), "{}", rig.words(3_500));
+        rig.feed_ages_ms[1] = Some(2_540);
+        assert!(rig.words().ends_with("feed replay: last tick 2.5 s ago"), "{}", rig.words());
+        rig.systemd.note_reload(true);
+        assert!(rig.words().contains("; the configuration read last is wrong"), "{}", rig.words());
     }
 }

@@ -90,7 +90,7 @@ impl Facts {
             cores_allowed: placement::cores(None).len(),
             descriptors: limit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
             memlock_bytes: limit(Resource::Memlock).current.unwrap_or(u64::MAX),
-            memory: Some(MemoryBudget::new(settings, cores.len(), shard_bytes)),
+            memory: Some(MemoryBudget::of_root(root, settings, cores.len(), shard_bytes)),
             memory_there_bytes: physical_bytes(root).into_iter().chain(memory_group).min(),
             page_bytes: rustix::param::page_size() as u64,
             pids: group(Controller::Pids),
@@ -127,11 +127,12 @@ fn feeds(settings: &Settings, tries_addresses: bool) -> Vec<(String, Result<(), 
 }
 
 fn addresses(settings: &Settings) -> Vec<(&'static str, String, Result<(), String>)> {
+    // Held while the other is tried, as the server holds both.
+    let admin = settings.admin.map(|address| (address, AdminPort::bind(address)));
     let stream = shard::try_address(settings.listen, &settings.sockets);
     let mut tried = vec![("listen", settings.listen.to_string(), in_words(stream))];
-    if let Some(address) = settings.admin {
-        let admin = AdminPort::bind(address).map(drop);
-        tried.push(("admin", address.to_string(), in_words(admin)));
+    if let Some((address, admin)) = admin {
+        tried.push(("admin", address.to_string(), in_words(admin.map(drop))));
     }
     tried
 }
@@ -208,6 +209,28 @@ mod tests {
         assert_eq!((found.source.as_str(), found.available.len()), ("hpet", 2));
         let nowhere = Path::new("/nowhere");
         assert!(sysctls(nowhere).is_empty() && card(nowhere).is_none() && clock(nowhere).is_none());
+    }
+
+    #[test]
+    fn the_memory_is_that_of_the_root_that_is_read() {
+        let files = Files::new("small", &[("proc/meminfo", "MemTotal:     204800 kB\n")]);
+        let settings = Settings { shards: Some(1), ..Settings::default() };
+        let facts = Facts::read(&files.root, &settings, false);
+        let memory = facts.memory.expect("it is counted").expect("enough for one shard");
+        assert_eq!(memory.limit_bytes, 200 << 20);
+    }
+
+    /// Method: the configuration refuses both on one address, so they are given here past it.
+    #[test]
+    fn one_address_for_both_is_found_out() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("it is bound");
+        drop(free);
+        let settings = Settings { listen: address, admin: Some(address), ..Settings::default() };
+        let tried = addresses(&settings);
+        assert_eq!(tried.iter().filter(|(_, _, found)| found.is_err()).count(), 1, "{tried:?}");
+        let settings = Settings { admin: None, ..settings };
+        assert!(addresses(&settings).iter().all(|(_, _, found)| found.is_ok()));
     }
 
     #[test]

@@ -72,7 +72,17 @@ impl MemoryBudget {
         shards: usize,
         shard_bytes: usize,
     ) -> Result<MemoryBudget, TooLittleMemory> {
-        let (source, limit_bytes) = find(settings.memory_budget_bytes, Path::new("/"));
+        MemoryBudget::of_root(Path::new("/"), settings, shards, shard_bytes)
+    }
+
+    /// The same of the machine whose files are under `root`.
+    pub fn of_root(
+        root: &Path,
+        settings: &Settings,
+        shards: usize,
+        shard_bytes: usize,
+    ) -> Result<MemoryBudget, TooLittleMemory> {
+        let (source, limit_bytes) = find(settings.memory_budget_bytes, root);
         let share_percent = if source == MemorySource::Given { 100 } else { SHARE_PERCENT };
         let shards = shards as u64;
         // What is no feed is not started.

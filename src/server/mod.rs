@@ -25,7 +25,7 @@ pub use kernel_memory::KernelMemory;
 pub use memory::{MemoryBudget, MemorySource, TooLittleMemory};
 
 use crate::config::Settings;
-use crate::control::{RunState, Sight, Watchdog};
+use crate::control::{RunState, Sight, Watchdog, age_ms};
 use crate::feed::{
     FeedKind, FeedOpenError, FeedSpec, Ingest, IngestError, IngestHandle, Inlet, Reception, Retry,
     SpecError, Subscribed, Tuning,
@@ -227,7 +227,10 @@ impl Server {
 
     /// Whether a client that subscribes now is served: every shard has turned and turns still, so
     /// that its listener is accepted from, and the feeds have all been polled and what they gave
-    /// was offered to every shard. A feed need not have given anything: at night there is no tick.
+    /// was offered to every shard. A feed need not have given anything, as at night; there it
+    /// differs from `/readyz`, which wants a live one: that tells a balancer where to send clients,
+    /// while this ends a start, and what waits for it (systemd, `systemctl restart`) would fail at
+    /// night.
     pub fn is_serving(&self) -> bool {
         let shards = self.shards.iter().map(|shard| &shard.counters);
         let mut shards = shards.map(|c| c.progress().0 > 0 && !c.has_ended() && !c.is_exhausted());
@@ -236,13 +239,14 @@ impl Server {
     }
 
     /// What systemd is told of.
-    pub fn sight(&self) -> Sight<'_> {
+    pub fn sight(&self) -> Sight {
+        let feeds = &self.ingest.counters().feeds;
         Sight {
             sessions: self.sessions(),
             shards: self.shards.len(),
             turns: self.watchdog.is_fed(),
             serves: self.is_serving(),
-            feeds: self.ingest.counters(),
+            feed_ages_ms: feeds.iter().map(|feed| age_ms(feed)).collect(),
         }
     }
 

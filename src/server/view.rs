@@ -7,6 +7,11 @@ use crate::feed::FeedSpec;
 use std::time::Instant;
 
 impl Server {
+    /// What the feeds are called, in their order, here as on the admin port.
+    pub fn feed_names(&self) -> Vec<String> {
+        feed_views(&self.feeds).into_iter().map(|feed| feed.name).collect()
+    }
+
     /// `log` and `stop` are what the admin port changes besides.
     pub fn view(&self, settings: &Settings, log: LogLevel, stop: StopAsker) -> View {
         let shards = self.shards.iter().map(|shard| ShardView {

@@ -84,6 +84,7 @@ pub(super) fn check(ring: &IoUring) -> Result<(), RingError> {
         (opcode::Timeout::CODE, "timeout"),
         (opcode::TimeoutUpdate::CODE, "timeout update"),
         (opcode::AsyncCancel::CODE, "cancel"),
+        (opcode::PollAdd::CODE, "poll"),
     ];
     match needed.into_iter().find(|(code, _)| !probe.is_supported(*code)) {
         Some((_, what)) => Err(lacks(what)),

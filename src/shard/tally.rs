@@ -44,8 +44,10 @@ impl Shard {
 
     /// A session that ended for what its proxy said, or did not say. Once it is gone.
     pub(super) fn log_turned_away(&mut self, session: &Session) {
-        let reason = match session.reason() {
-            Some(reason @ (CloseReason::AddressFull | CloseReason::BadProxyHeader)) => reason,
+        // Told as what it is counted as: the first is a refusal, the second a close.
+        let (reason, words) = match session.reason() {
+            Some(reason @ CloseReason::AddressFull) => (reason, "connection refused"),
+            Some(reason @ CloseReason::BadProxyHeader) => (reason, "connection cut"),
             _ => return,
         };
         let Some(suppressed) = self.tally.turned_away.admit(clock::now().unix_ns) else { return };
@@ -55,7 +57,7 @@ impl Shard {
             peer = %session.peer,
             reason = reason.word(),
             suppressed,
-            "connection refused"
+            "{words}"
         );
     }
 

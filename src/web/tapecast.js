@@ -69,6 +69,8 @@ const HINT_MAX_MS = 600_000
 const SYMBOLS_PER_MESSAGE = 500
 const SINCE_SYMBOLS_MAX = 1_000
 const PING_MS = 10_000
+/** An answer that is not there by then does not hold up the next ping. */
+const PONG_MS_MAX = 10_000
 /** The clocks are compared so often at once after a connect; the quickest answer counts. */
 const CLOCKS_MAX = 4
 /** After a page comes back into view, an open connection has this long to prove it lives. */
@@ -126,7 +128,7 @@ export class Tapecast {
   #muteMaxMs
   #pingedAt = 0
   #nextId = 1
-  #pingId = 0
+  /** Of the ping that is not answered yet; 0 for none. */ #pingId = 0
   /** @type {{retryMs: number, jitterMs: number} | null} */ #announced = null
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #retry
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #resync
@@ -215,7 +217,7 @@ export class Tapecast {
 
   /** Tries now, also after `closed`; a live connection is left alone. */
   reconnect () {
-    if (this.#socket) return
+    if (this.#socket || this.#state.name === 'connecting') return
     clearTimeout(this.#retry)
     this.#connect()
   }
@@ -232,6 +234,8 @@ export class Tapecast {
 
   #connect () {
     this.#tell({ name: 'connecting', attempt: this.#attempt })
+    // Who was told may have called `close`, which is honoured.
+    if (this.#state.name !== 'connecting') return
     const socket = new this.#options.WebSocket(this.#url.href)
     this.#socket = socket
     this.#heardAt = Date.now()
@@ -256,6 +260,7 @@ export class Tapecast {
     end()
     this.#socket = null
     this.#isOpen = false
+    this.#pingId = 0
     this.#asked.clear()
   }
 
@@ -304,7 +309,11 @@ export class Tapecast {
     }
   }
 
-  get #pingMs () { return this.#clocks.length < CLOCKS_MAX ? 0 : PING_MS }
+  /** Another one in between would have the answer to the first taken for none of ours. */
+  get #pingMs () {
+    if (this.#pingId !== 0) return PONG_MS_MAX
+    return this.#clocks.length < CLOCKS_MAX ? 0 : PING_MS
+  }
 
   #ping () {
     this.#pingedAt = now()
@@ -360,6 +369,7 @@ export class Tapecast {
 
   #pong (/** @type {{t: Time, id?: number}} */ { t, id }) {
     if (id !== this.#pingId) return
+    this.#pingId = 0
     const [sent, came] = [this.#pingedAt, now()]
     this.#clocks.push({ rttMs: came - sent, offsetMs: millisOf(t) - (sent + came) / 2 })
     if (this.#clocks.length > CLOCKS_MAX) this.#clocks.shift()

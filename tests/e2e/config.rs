@@ -97,7 +97,7 @@ fn a_limit_changes_live_and_a_bad_file_keeps_the_old_one() {
     file.write("[admission]\nmax_sesions = 50\n");
     reload(&server, "the old configuration goes on");
     let log = server.log();
-    let words = format!("{}:2: admission.max_sesions: there is no such key", file.path());
+    let words = format!("{}:2: admission.max_sesions = 50: there is no such key", file.path());
     assert!(log.contains(&words) && log.contains("did you mean max_sessions?"), "{log}");
     assert!(!is_let_in(&server), "nothing has changed");
 
@@ -179,7 +179,7 @@ fn what_is_wrong_at_start_is_exit_code_2_with_its_place() {
     let output = tapecast(&["serve", "--config", path], &[]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{text}");
-    let unknown = place("4: sockets.baklog: there is no such key; did you mean backlog?");
+    let unknown = place("4: sockets.baklog = 5: there is no such key; did you mean backlog?");
     let wrong = place("5: sockets.backlog = 0: give a number from 1 to 16777216");
     assert_eq!(text.lines().collect::<Vec<_>>(), [unknown, wrong]);
 

@@ -89,6 +89,9 @@ fn who_comes_past_the_proxy_is_not_believed() {
     while mute.read(PATIENCE).unwrap_or(false) {}
     assert!(mute.bytes.is_empty(), "it is cut without an answer");
     server.wait_for_log("bad_proxy_header");
+    let log = server.log();
+    let cut = log.lines().find(|line| line.contains("bad_proxy_header")).expect("it is there");
+    assert!(cut.contains("connection cut"), "told as what it is counted as: {cut}");
     assert!(server.log().contains("not_through_proxy"), "{}", server.log());
     server.stop();
 }

@@ -2,8 +2,7 @@
 
 use crate::client::{ADDRESS, Client};
 use crate::machine::{Machine, PROGRAM, TUNING};
-use crate::tree::repository;
-use std::process::Command;
+use std::collections::BTreeSet;
 
 /// Every file of the machine that lasts: kind, mode, owner, name, and the text of those in /etc.
 /// Not what others keep up to date: journals, caches, and the copies that tools for users leave.
@@ -40,8 +39,10 @@ fn installed_twice_is_installed_once_and_uninstalled_leaves_nothing() {
 
     install(&machine, "--uninstall");
     let after = machine.must(FILES);
-    let left: Vec<_> = after.lines().filter(|line| !before.contains(line)).collect();
-    let lost: Vec<_> = before.lines().filter(|line| !after.contains(line)).collect();
+    let lines = |text: &'_ str| text.lines().map(String::from).collect::<BTreeSet<_>>();
+    let (before, after) = (lines(&before), lines(&after));
+    let left: Vec<_> = after.difference(&before).collect();
+    let lost: Vec<_> = before.difference(&after).collect();
     assert!(left.is_empty() && lost.is_empty(), "left: {left:#?}\nlost: {lost:#?}");
     machine.must("! systemctl cat tapecast.service tapecast.socket 2>&1");
     machine.must("! grep -qs '^tapecast$' /proc/[0-9]*/comm");
@@ -79,7 +80,7 @@ fn a_dry_run_changes_nothing_and_another_root_is_filled_and_emptied() {
     let said = install(&machine, "--dry-run");
     assert!(said.contains("+ systemctl --quiet start"), "{said}");
     assert_eq!(machine.must(FILES), before);
-    machine.must("mkdir -p /run/other/etc");
+    machine.must("mkdir /run/other");
     let list = "cd /run/other && find . ! -type d | sort";
     install(&machine, "--root /run/other");
     let files = machine.must(list);
@@ -94,10 +95,41 @@ fn a_dry_run_changes_nothing_and_another_root_is_filled_and_emptied() {
     assert!(left.lines().all(is_tools), "{left}");
 }
 
+/// Who has masked the socket lets the server listen by itself, and keeps that.
 #[test]
-fn the_scripts_text_is_clean() {
-    let script = repository().join("tuning/install.sh");
-    let checked = Command::new("shellcheck").arg(&script).output();
-    let checked = checked.expect("shellcheck runs: 'apt-get install shellcheck'");
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+fn an_upgrade_leaves_a_masked_socket_alone_and_uninstalling_takes_the_mask_away() {
+    let machine = Machine::boot();
+    machine.must(&format!("cp {PROGRAM} /run/older && echo >> /run/older"));
+    install(&machine, "--binary /run/older");
+    machine.must("systemctl mask --now tapecast.socket");
+    machine
+        .must("sed -i 's/^listen = .*/listen = \"127.0.0.1:9021\"/' /etc/tapecast/tapecast.toml");
+    machine.must("systemctl restart tapecast.service");
+    serves(&machine, "127.0.0.1:9021");
+    let said = install(&machine, "");
+    assert!(said.contains("leaves tapecast.socket alone: it is masked"), "{said}");
+    assert!(said.contains("serves by itself"), "{said}");
+    serves(&machine, "127.0.0.1:9021");
+    machine.must("test \"$(systemctl is-enabled tapecast.socket)\" = masked");
+    install(&machine, "--uninstall");
+    machine.must("test -z \"$(find /etc/systemd /usr/local -name '*tapecast*')\"");
+}
+
+/// Method: `/usr/local/bin` is a full disk.
+#[test]
+fn a_program_that_cannot_be_written_whole_is_not_installed() {
+    let machine = Machine::boot();
+    machine.must("mount -t tmpfs -o size=64k tmpfs /usr/local/bin");
+    let refused = machine.run(&format!("{TUNING}/install.sh --binary {PROGRAM} 2>&1"));
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(!refused.status.success() && said.contains("cannot write"), "{said}");
+    machine.must("! test -e /usr/local/bin/tapecast");
+    // The same where the copy that is compared first is cut.
+    machine.must("umount /usr/local/bin && mkdir /run/small");
+    machine.must("mount -t tmpfs -o size=64k tmpfs /run/small");
+    let line = format!("TMPDIR=/run/small {TUNING}/install.sh --binary {PROGRAM} 2>&1");
+    let refused = machine.run(&line);
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(!refused.status.success() && said.contains("cannot write"), "{said}");
+    machine.must("! test -e /usr/local/bin/tapecast && test -z \"$(ls -A /run/small)\"");
 }

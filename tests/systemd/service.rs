@@ -29,7 +29,7 @@ fn a_start_is_over_when_subscribed_clients_are_served() {
         words.contains(" 1 sessions").then_some(words)
     });
     assert!(words.starts_with("serving: 1 sessions on "), "{words}");
-    assert!(words.contains("feed 0 (synthetic): last tick 0."), "{words}");
+    assert!(words.contains("feed synthetic: last tick 0."), "{words}");
     let log = machine.log();
     assert!(log.contains("were passed by systemd"), "{log}");
     assert_eq!(machine.property("NRestarts"), "0");
@@ -207,6 +207,48 @@ fn a_reload_changes_limits_live_and_a_bad_configuration_changes_nothing() {
     subscribed(&machine).wait_for_tick();
     client.wait_for_tick();
     assert_eq!((machine.main_pid(), machine.property("NRestarts")), (pid, "0".to_string()));
+}
+
+/// The next start would fail alike, so there is none; also not for the check that runs before.
+#[test]
+fn a_wrong_configuration_is_told_once_and_not_started_again() {
+    let mut machine = Machine::with_service();
+    machine.must("printf 'max_sesions = 1\\n' > /etc/tapecast/tapecast.toml");
+    let started = machine.run("systemctl start tapecast.service");
+    assert!(!started.status.success());
+    machine.until("it has failed", |machine| {
+        (machine.property("ActiveState") == "failed").then_some(())
+    });
+    let end = ["NRestarts", "Result", "ExecMainStatus"].map(|name| machine.property(name));
+    assert_eq!(end, ["0", "exit-code", "2"], "{}", machine.log());
+    assert!(machine.log().contains("max_sesions"), "{}", machine.log());
+}
+
+/// Method: a feed whose file is missing ends each start with exit code 1.
+#[test]
+fn ten_deaths_in_two_minutes_end_the_service_and_close_its_sockets() {
+    let mut machine = Machine::with_service();
+    machine.with_flags("--feed replay:/no/such/file", "");
+    let started = machine.run("systemctl start tapecast.socket tapecast.service");
+    assert!(!started.status.success());
+    machine.until("it stays down", |machine| {
+        machine.log().contains("Start request repeated too quickly").then_some(())
+    });
+    machine.until("the sockets are closed", |machine| {
+        let state = machine.run("systemctl is-active tapecast.socket");
+        (String::from_utf8_lossy(&state.stdout).trim() == "failed").then_some(())
+    });
+    let end = ["ActiveState", "ExecMainStatus"].map(|name| machine.property(name));
+    assert_eq!(end, ["failed", "1"], "{}", machine.log());
+    let starts = machine.log().matches("/no/such/file").count();
+    assert!(starts >= 10, "{starts}");
+    let after = machine.inside(|| Client::connect(address()));
+    assert!(matches!(after, Outcome::ConnectRefused), "{after:?}");
+    // What the README says to do then.
+    machine.with_flags("--feed synthetic", "");
+    machine.must("systemctl reset-failed tapecast.service tapecast.socket");
+    machine.must("systemctl start tapecast.socket tapecast.service");
+    subscribed(&machine).wait_for_tick();
 }
 
 /// What tries to connect and subscribe came to.

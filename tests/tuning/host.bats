@@ -37,10 +37,13 @@ chosen_page() { cat "$HOST/sys/kernel/mm/transparent_hugepage/enabled"; }
 
 @test "every key is in the table of the README" {
     tune show --affinity --governor --busy-poll
-    while read -r name; do
-        grep -qF "\`$name\`" "$BATS_TEST_DIRNAME/../../tuning/README.md"
-    done < <(awk '/^(ok|set|later|absent|fixed) / { print $2 }' <<< "$output" |
+    mapfile -t names < <(awk '/^(ok|set|later|absent|fixed) / { print $2 }' <<< "$output" |
         sed 's/cpu[0-9]$/cpuN/; s/^irq.*/irq\/N/; s/eth0/NIC/; s/x-[0-9]$/x-N/' | sort -u)
+    echo "${#names[@]} names"
+    [ "${#names[@]}" -ge 25 ]
+    for name in "${names[@]}"; do
+        grep -qF "\`$name\`" "$BATS_TEST_DIRNAME/../../tuning/README.md"
+    done
 }
 
 @test "tcp_mem: 128 KiB a client, and half of the memory at most" {
@@ -200,6 +203,17 @@ chosen_page() { cat "$HOST/sys/kernel/mm/transparent_hugepage/enabled"; }
     tune revert --persisted
     has_text "it is not ours"
     [ "$(cat "$HOST/etc/sysctl.d/90-tapecast.conf")" = 'vm.swappiness = 1' ]
+    before=$(contents "$HOST")
+    tune persist
+    [ "$status" -eq 1 ]
+    has_text "90-tapecast.conf is not ours: move it away first"
+    [ "$(contents "$HOST")" = "$before" ]
+}
+
+@test "a root that is no running system's is wrong use" {
+    run "$TUNE" show --root "$BATS_TEST_TMPDIR"
+    [ "$status" -eq 2 ]
+    has_text "there is no proc/meminfo; give the / of a system that runs"
 }
 
 @test "wrong use is exit code 2 and names what was wrong" {

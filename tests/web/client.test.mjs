@@ -160,6 +160,48 @@ test('the hint of a shutdown counts where the connection then just breaks', asyn
   assert.deepEqual([stream.state.hinted, stream.state.retryMs], [true, 7_000])
 })
 
+/** Method: every answer takes longer than the client's looks, which come twice a second. */
+test('the clocks are compared also where an answer takes longer than a second', async () => {
+  const { url, heard } = await fake((say, socket) => {
+    say(CONNECTED)
+    const beats = setInterval(() => say({ T: 'hb', t: TIME, feed: 'ok', age_ms: 0, n: 0 }), 200)
+    socket.on('close', () => clearInterval(beats))
+    socket.on('message', text => {
+      const { action, id } = JSON.parse(text)
+      if (action === 'ping') setTimeout(() => say({ T: 'pong', t: TIME, id }), 1_200)
+    })
+  })
+  const { stream } = client(url)
+  await until('a comparison', () => stream.clock)
+  assert.ok(stream.clock.rttMs > 1_100, String(stream.clock.rttMs))
+  const pings = () => heard.filter(message => message.action === 'ping')
+  const before = pings().length
+  await until('the next one', () => pings().length > before)
+  assert.ok(pings().length <= before + 1)
+})
+
+test('who closes it while it connects is not connected', async () => {
+  let connections = 0
+  const { url } = await fake(say => { connections += 1; say(CONNECTED) })
+  const { stream, states } = client(url)
+  stream.on('state', state => { if (state.name === 'connecting') stream.close() })
+  await until('the end', () => stream.state.name === 'closed')
+  // Whoever connects now comes after one that the closed stream would have made.
+  const second = client(url)
+  await until('another one', () => second.stream.state.name === 'live')
+  assert.equal(connections, 1)
+  assert.equal(stream.state.name, 'closed')
+  assert.deepEqual(states.map(state => state.name), ['connecting', 'closed'])
+})
+
+test('who says reconnect while it connects is heard once', async () => {
+  const { url } = await fake(say => say(CONNECTED))
+  const { stream, states } = client(url)
+  stream.on('state', state => { if (state.name === 'connecting') stream.reconnect() })
+  await until('live', () => stream.state.name === 'live')
+  assert.deepEqual(states.map(state => state.name), ['connecting', 'live'])
+})
+
 test('attempts are farther and farther apart until something came', async () => {
   const { url } = await fake((say, socket, request) => socket.terminate())
   const { stream, states } = client(url, { random: () => 0.05 })

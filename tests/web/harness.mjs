@@ -135,14 +135,15 @@ export async function occupy (url, count) {
   return leave
 }
 
-/** Debian's chromium with a profile of its own, which is gone afterwards. */
-export async function openBrowser () {
+/** Debian's chromium with a profile of its own, which is gone afterwards, and more flags. */
+export async function openBrowser (...flags) {
   const { chromium } = installed('playwright-core')
   const profile = mkdtempSync(join(tmpdir(), 'tapecast-browser-'))
   const quiet = ['quic', 'background-networking', 'component-update', 'sync', 'gpu']
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--no-first-run', ...quiet.map(s => `--disable-${s}`)]
+    args: ['--headless', '--no-sandbox', '--no-first-run', ...quiet.map(s => `--disable-${s}`),
+      ...flags]
   })
   browser.setDefaultTimeout(PATIENCE_MS)
   const remove = () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 })

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  atEnd, keepsNobodyOut, occupy, openBrowser, openPage, overflow, PHONE, Server, until
+  atEnd, keepsNobodyOut, occupy, openBrowser, openPage, overflow, PHONE, Server, until, WebSocket
 } from './harness.mjs'
 
 const FEED = '--feed synthetic:symbols=20,rate=2000'
@@ -53,6 +53,25 @@ test('refusals are counted by their reason', async () => {
   await first.waitFor()
   assert.match(await first.textContent(), /\D1$/)
   await server.kill()
+})
+
+/** Method: a client that does not read, so that its socket takes nothing more. */
+test('who does not keep up is in the table', async () => {
+  const server = await Server.start('--feed synthetic:symbols=20,rate=20000')
+  const { page, tile } = await open(server)
+  await page.getByText('Nobody is behind.').waitFor()
+  const stuck = new WebSocket(`${server.stream}?symbols=*`)
+  atEnd(() => stuck.terminate())
+  await new Promise(resolve => stuck.once('message', resolve))
+  stuck.pause()
+  const row = page.locator('#lagging tr', { hasText: '127.0.0.1' })
+  await row.waitFor()
+  await until('its state', async () => /lagging/.test(await row.textContent()))
+  await until('what it has not been sent', async () => /[1-9].*iB/.test(await row.textContent()))
+  await until('the count', async () => await tile('Lagging').textContent() === '1')
+  stuck.terminate()
+  await page.getByText('Nobody is behind.').waitFor()
+  await server.stop()
 })
 
 test('a server that does not answer is told, with the age of what is shown', async () => {

@@ -3,15 +3,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  atEnd, barriers, keepsNobodyOut, occupy, openBrowser, openPage, overflow, PHONE, Server,
+  atEnd, barriers, Cable, keepsNobodyOut, occupy, openBrowser, openPage, overflow, PHONE, Server,
   until
 } from './harness.mjs'
 
 const FEED = '--feed synthetic:symbols=20,rate=2000'
+/** A page that a test has changed comes from nowhere, and may not go to a local address. */
+const CHANGED_PAGES = '--disable-features=LocalNetworkAccessChecks'
 
-async function open (server, { hash = '#AAPL,MSFT', viewport } = {}) {
-  const { browser, close } = await openBrowser()
+async function open (server, { hash = '#AAPL,MSFT', viewport, cable } = {}) {
+  const { browser, close } = await openBrowser(...cable ? [CHANGED_PAGES] : [])
   atEnd(close)
+  if (cable) await lead(browser, server, cable)
   const { page, problems } = await openPage(browser, server.admin + hash, viewport)
   const cell = (symbol, name) => page.locator(`tr[data-symbol="${symbol}"] .${name}`)
   const text = locator => locator.textContent()
@@ -19,6 +22,24 @@ async function open (server, { hash = '#AAPL,MSFT', viewport } = {}) {
   const rows = page.locator('#rows tr')
   const symbols = () => rows.evaluateAll(all => all.map(row => row.dataset.symbol))
   return { browser, page, problems, cell, text, word, symbols }
+}
+
+/** Has the page find the stream behind a cable, and allows it to go there. */
+async function lead (browser, server, cable) {
+  const { port } = new URL(cable.url)
+  await browser.route(url => url.pathname === '/', async route => {
+    const response = await route.fetch()
+    const headers = response.headers()
+    const policy = 'content-security-policy'
+    headers[policy] = headers[policy].replaceAll(`:${server.ports.stream}`, `:${port}`)
+    await route.fulfill({ response, headers })
+  })
+  await browser.route(url => url.pathname === '/api/status', async route => {
+    const response = await route.fetch()
+    const status = await response.json()
+    status.stream.listen = `127.0.0.1:${port}`
+    await route.fulfill({ response, json: status })
+  })
 }
 
 /** The price changes so many times; a page in a phone's size shows the same. */
@@ -64,6 +85,81 @@ test('it survives a restart and catches up', async () => {
   await until('no notice', () => notice.isHidden())
   assert.deepEqual(desk.problems, [])
   await second.stop()
+})
+
+/** Method: what comes is read from the wire, and the page counts the gaps that it shows. */
+test('a connection that is cut under the page costs no trade', async () => {
+  const server = await Server.start(FEED)
+  const cable = await Cable.to(server.stream)
+  const desk = await open(server, { cable, hash: '#AAPL' })
+  const { page } = desk
+  const trades = []
+  page.on('websocket', socket => socket.on('framereceived', ({ payload }) => {
+    trades.push(...JSON.parse(payload).filter(event => event.T === 't').map(trade => trade.sq))
+  }))
+  await page.reload()
+  await page.evaluate(() => {
+    globalThis.gaps = 0
+    const count = records => {
+      const added = records.flatMap(record => [...record.addedNodes])
+      globalThis.gaps += added.filter(node => node.classList.contains('gap')).length
+    }
+    new MutationObserver(count).observe(document.getElementById('prints'), { childList: true })
+  })
+  for (let cuts = 0; cuts < 2; cuts++) {
+    const seen = trades.length
+    await until('trades', async () => await desk.word() === 'Live' && trades.length > seen + 10)
+    // Noted by the page, since it may be over before it is looked at.
+    const lost = page.waitForFunction(() => (
+      document.getElementById('connection').dataset.state !== 'live'))
+    cable.cut()
+    await lost
+  }
+  const seen = trades.length
+  await until('the last trades', async () => (
+    await desk.word() === 'Live' && trades.length > seen + 10))
+  assert.deepEqual(trades, trades.map((_, i) => trades[0] + i))
+  assert.equal(await page.evaluate(() => globalThis.gaps), 0)
+  assert.deepEqual(desk.problems, [])
+  await server.stop()
+})
+
+test('a board that is full says so', async () => {
+  const server = await Server.start(FEED)
+  const names = Array.from({ length: 50 }, (_, i) => `X${i + 1}`)
+  const desk = await open(server, { hash: `#${names.join(',')}` })
+  const { page } = desk
+  await until('all of them', async () => (await desk.symbols()).length === 50)
+  await page.keyboard.press('/')
+  await page.keyboard.type('LAST')
+  await page.keyboard.press('Enter')
+  await page.getByText('No room for LAST: the board takes 50').waitFor()
+  assert.equal((await desk.symbols()).length, 50)
+  await page.getByRole('button', { name: 'Remove X7' }).click()
+  await page.keyboard.press('/')
+  await page.keyboard.type('LAST')
+  await page.keyboard.press('Enter')
+  await until('the last', async () => (await desk.symbols()).at(-1) === 'LAST')
+  assert.deepEqual(desk.problems, [])
+  await server.stop()
+})
+
+test('a search that was left asks no more', async () => {
+  const server = await Server.start(FEED)
+  const desk = await open(server)
+  const { page } = desk
+  await moves(desk, 'AAPL', 1)
+  // Never answered.
+  await page.route('**/api/symbols?search=*', () => {})
+  const asked = page.waitForRequest('**/api/symbols?search=*')
+  await page.keyboard.press('/')
+  await page.keyboard.type('nvd')
+  const request = await asked
+  const ended = page.waitForEvent('requestfailed', one => one === request)
+  await page.keyboard.press('Escape')
+  await ended
+  assert.ok(await page.locator('#search-list').isHidden())
+  await server.stop()
 })
 
 test('a refusal with 1013 is told, not pressed, and ends by itself', async () => {

@@ -295,3 +295,16 @@ fn connected(upgrade: Upgrade) -> (Connection, TcpStream) {
     server.read_exact(&mut request).expect("the request comes whole");
     (connection, server)
 }
+
+/// A run may take hours: that its report has no place is known before.
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_the_run() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    server.set_nonblocking(true).expect("a socket");
+    let url = format!("ws://{}/", server.local_addr().expect("it is bound"));
+    let args = LoadArgs { report: Some("/no/such/folder/report.json".into()), ..args(url, 1) };
+    let exit = run(&args);
+    assert_ne!(format!("{exit:?}"), format!("{:?}", ExitCode::SUCCESS));
+    let asked = server.accept().map(drop).expect_err("nobody has connected");
+    assert_eq!(asked.kind(), io::ErrorKind::WouldBlock);
+}

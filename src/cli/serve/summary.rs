@@ -1,16 +1,15 @@
 //! What the server has counted, as the last lines of its log.
 
+use crate::control::by_word;
 use crate::server::Server;
 use crate::shard::ShardCounters;
-use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// Sums over all shards, by reason.
 pub fn log(server: &Server) {
     let shards: Vec<&ShardCounters> = server.shards.iter().map(|shard| &*shard.counters).collect();
-    let refused = by_word(shards.iter().flat_map(|counters| counters.refused()));
-    let told = by_word(shards.iter().flat_map(|counters| counters.told()));
-    let closed = by_word(shards.iter().flat_map(|counters| counters.closed()));
+    let refused = told(shards.iter().flat_map(|counters| counters.refused()));
+    let told_of = told(shards.iter().flat_map(|counters| counters.told()));
+    let closed = told(shards.iter().flat_map(|counters| counters.closed()));
     let handed_on: u64 = shards.iter().map(|counters| counters.handed().0).sum();
     let handed_in: u64 = shards.iter().map(|counters| counters.handed().1).sum();
     for (shard, counters) in shards.iter().enumerate() {
@@ -24,20 +23,12 @@ pub fn log(server: &Server) {
     }
     let failed: u64 = shards.iter().map(|counters| counters.accepts_failed()).sum();
     tracing::info!(
-        "stopped. closed:{closed} refused:{refused} told:{told} handed_on={handed_on} \
+        "stopped. closed:{closed} refused:{refused} told:{told_of} handed_on={handed_on} \
          handed_in={handed_in} accepts_failed={failed}"
     );
 }
 
-fn by_word(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
-    let mut sums = BTreeMap::<&str, u64>::new();
-    counts
-        .filter(|(_, count)| *count > 0)
-        .for_each(|(word, count)| *sums.entry(word).or_default() += count);
-    let mut text = String::new();
-    for (word, count) in sums {
-        // A String takes everything.
-        let _ = write!(text, " {word}={count}");
-    }
-    text
+/// Sums, as ` reason=count` each.
+fn told(counts: impl Iterator<Item = (&'static str, u64)>) -> String {
+    by_word(counts).into_iter().map(|(word, count)| format!(" {word}={count}")).collect()
 }

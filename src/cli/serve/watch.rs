@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// signal, or a failure, ends it.
 /// SIGHUP has it read its configuration again.
 pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Server) -> ExitCode {
-    let mut clock = Looks::begin(&reload.settings().feeds);
+    let mut clock = Looks::begin(server.feed_names());
     let (name, mut is_signalled) = loop {
         match signals.wait(LOOK_RUNNING, || look_after(&mut server, &mut clock, false)) {
             Woken::Condition(failure) => return give_up(failure),
@@ -69,7 +69,7 @@ pub fn until_stopped(mut reload: Reload, signals: &mut Signals, mut server: Serv
 fn look_after(server: &mut Server, clock: &mut Looks, stopping: bool) -> Option<Failure> {
     panics::log_reports(false);
     let failure = server.look_after(clock.passed_ms(), stopping);
-    clock.systemd.look(server.sight(), Instant::now());
+    clock.systemd.look(&server.sight(), Instant::now());
     failure
 }
 
@@ -88,7 +88,7 @@ struct Looks {
 }
 
 impl Looks {
-    fn begin(feeds: &[String]) -> Looks {
+    fn begin(feeds: Vec<String>) -> Looks {
         let systemd = Systemd::of_environment(feeds);
         Looks { systemd, began: Instant::now(), counted_ms: 0 }
     }

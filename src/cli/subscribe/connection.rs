@@ -1,5 +1,6 @@
 //! One connection of `subscribe`, from the dial to its end.
 
+use super::mute::Mute;
 use super::view::View;
 use crate::feed::{Connection, DialError, Dialer, RetryHint};
 use crate::wire::client::{Event, Positions, Received, StreamError, Wish, parse_message};
@@ -32,6 +33,7 @@ pub struct Session {
     pub was_open: bool,
     /// Whether data came on the present connection.
     pub has_flowed: bool,
+    mute: Mute,
     /// Of a `shutdown` event on the present connection.
     shutdown_hint: Option<RetryHint>,
 }
@@ -50,13 +52,15 @@ pub enum Ending {
 }
 
 impl Session {
-    pub fn new(view: View, events_left: Option<u64>) -> Session {
+    /// `symbols` are those that are asked for.
+    pub fn new(view: View, events_left: Option<u64>, symbols: &[String]) -> Session {
         Session {
             positions: Positions::default(),
             view,
             events_left,
             was_open: false,
             has_flowed: false,
+            mute: Mute::new(symbols),
             shutdown_hint: None,
         }
     }
@@ -99,6 +103,9 @@ impl Session {
                     }
                 }
             }
+            if let Some(notice) = self.mute.notice(Instant::now()) {
+                self.view.note(&notice);
+            }
             self.view.flush().map_err(|error| output_failed(&error))?;
             if heard.elapsed() >= SILENCE_MAX {
                 return Err(self.lost(format!("nothing came for {} s", SILENCE_MAX.as_secs())));
@@ -123,11 +130,13 @@ impl Session {
         for (raw, event) in &events {
             self.positions.note(event);
             self.has_flowed |= event.is_data();
+            self.mute.note(event);
             match &*event.kind {
                 "success" if event.msg.as_deref() == Some("connected") => {
                     self.subscribe(event, stream, plan)?;
                 }
                 "subscription" => {
+                    self.mute.subscribed(Instant::now());
                     self.view.note(&format!("subscribed to {}", plan.dialer.endpoint()));
                 }
                 "success" | "pong" => {}

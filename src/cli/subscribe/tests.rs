@@ -175,7 +175,7 @@ fn what_cannot_change_is_not_tried_again() {
 
 #[test]
 fn codes_that_pass_are_tried_again() {
-    let session = Session::new(View::to(Box::new(io::sink()), true), None);
+    let session = Session::new(View::to(Box::new(io::sink()), true), None, &[]);
     for code in [1001, 1005, 1011, 1012, 1013, 4000] {
         assert!(matches!(session.closed(code, ""), Ending::Lost { hint: None, .. }), "{code}");
         assert!(matches!(session.closed(code, HINT), Ending::Lost { hint: Some(_), .. }));

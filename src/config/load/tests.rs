@@ -107,27 +107,27 @@ fn errors_name_file_line_key_value_and_cure() {
         ("[log]\nlog_level = 'debg'", "error: f:2: log.log_level = 'debg': give off, error"),
         (
             "[admission]\nmax_sesions = 5",
-            "error: f:2: admission.max_sesions: there is no such key; \
+            "error: f:2: admission.max_sesions = 5: there is no such key; \
           did you mean max_sessions?",
         ),
         (
             "max_sessions = 5",
-            "error: f:1: max_sessions: there is no such key; its place is in \
+            "error: f:1: max_sessions = 5: there is no such key; its place is in \
           [admission]",
         ),
         (
             "[log]\nflush_ms = 5",
-            "error: f:2: log.flush_ms: there is no such key; its place is \
+            "error: f:2: log.flush_ms = 5: there is no such key; its place is \
           before the first table",
         ),
         (
             "ping = 5",
-            "error: f:1: ping: there is no such key; did you mean ping_ms, in \
+            "error: f:1: ping = 5: there is no such key; did you mean ping_ms, in \
           [deadlines]?",
         ),
         (
             "colour = 5",
-            "error: f:1: colour: there is no such key; 'tapecast config --default' \
+            "error: f:1: colour = 5: there is no such key; 'tapecast config --default' \
           lists all",
         ),
         (
@@ -161,6 +161,15 @@ fn combinations_that_cannot_be_meant_are_refused_with_both_origins() {
         (vec![("shards", "8"), ("max_per_address", "7")], "--max-per-address 7, with --shards 8"),
         (vec![("shards", "8"), ("accept_rate", "7")], "--accept-rate 7, with --shards 8"),
         (vec![("shards", "8"), ("accept_burst", "7")], "--accept-burst 7, with --shards 8"),
+        (vec![("forwarded_header", "forwarded")], "forwarded, with trusted_proxies = [] (default)"),
+        (
+            vec![
+                ("forwarded_header", "forwarded"),
+                ("trusted_proxies", "::1"),
+                ("proxy_protocol", "true"),
+            ],
+            "--forwarded-header forwarded, with --proxy-protocol true",
+        ),
     ] {
         let sources = Sources { flags: flags(&pairs), ..Sources::default() };
         let errors = sources.load().expect_err(words).to_string();
@@ -168,6 +177,48 @@ fn combinations_that_cannot_be_meant_are_refused_with_both_origins() {
     }
     let off = flags(&[("lag_widen_ms", "0"), ("lag_refuse_ms", "2000")]);
     assert!(Sources { flags: off, ..Sources::default() }.load().is_ok(), "0 turns it off");
+}
+
+#[test]
+fn stream_and_admin_port_may_not_want_the_same() {
+    let load = |listen, admin| {
+        let flags = flags(&[("listen", listen), ("admin", admin)]);
+        Sources { flags, ..Sources::default() }.load()
+    };
+    for (listen, admin) in [
+        ("127.0.0.1:9001", "127.0.0.1:9001"),
+        ("0.0.0.0:9001", "127.0.0.1:9001"),
+        ("127.0.0.1:9001", "0.0.0.0:9001"),
+        ("[::]:9001", "127.0.0.1:9001"),
+        ("127.0.0.1:9001", "[::ffff:127.0.0.1]:9001"),
+    ] {
+        let error = load(listen, admin).expect_err("both cannot have it").to_string();
+        assert!(error.contains("give admin another port"), "{error}");
+    }
+    for (listen, admin) in [
+        ("127.0.0.1:9001", "127.0.0.2:9001"),
+        ("0.0.0.0:9001", "[::1]:9001"),
+        ("0.0.0.0:9001", "127.0.0.1:9002"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+    ] {
+        assert!(load(listen, admin).is_ok(), "{listen} and {admin}");
+    }
+}
+
+/// Method: a clash of what is sure is told beside other errors; one with a value that is wrong, or
+/// with a name that was mistyped, is not.
+#[test]
+fn clashes_are_told_at_once_with_what_else_is_wrong() {
+    let told = |text: &str| errors_of(text).matches(", with ").count();
+    assert_eq!(told("[boundaries]\nstuck_exit_ms = 1500\n[log]\nlog_format = 'xml'"), 1);
+    assert_eq!(told("colour = 1\n[boundaries]\nstuck_exit_ms = 1500"), 1);
+    assert_eq!(told("[boundaries]\nstuck_exit_ms = 1500\nstuck_report_ms = 'soon'"), 0);
+    assert_eq!(told("[boundaries]\nstuck_exit_ms = 1500\nstuck_reprt_ms = 1000"), 0);
+    assert_eq!(told("[boundaries]\nstuck_exit_ms = 1500\n[log"), 0);
+    assert_eq!(
+        told("[admission]\nproxy_protocol = true\n[admision]\ntrusted_proxies = ['::1']"),
+        0
+    );
 }
 
 #[test]

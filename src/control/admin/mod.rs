@@ -22,7 +22,8 @@ mod status;
 mod symbols;
 mod view;
 
-pub use view::{FeedView, Notes, RunState, ShardView, View};
+pub use status::by_word;
+pub use view::{FeedView, Notes, RunState, ShardView, View, age_ms};
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -14,7 +14,9 @@ pub fn ailments(view: &View) -> Vec<String> {
     (0..view.shards.len()).filter_map(of).collect()
 }
 
-/// Why a balancer should send clients elsewhere; none where they would be served.
+/// Why a balancer should send clients elsewhere; none where they would be served with prices. So a
+/// live feed is wanted here, and not by `Server::is_serving`, which only ends the start: another
+/// node may have one, but a service without ticks at night has started all the same.
 pub fn reasons(view: &View) -> Vec<String> {
     let mut reasons = ailments(view);
     if view.state.is_draining() {

@@ -31,6 +31,8 @@ struct Readiness {
 }
 
 pub fn router(view: Arc<View>, address: SocketAddr) -> Router {
+    // By POST too, as everything else here that changes something.
+    let loglevel = get(acts::loglevel).put(acts::set_loglevel).post(acts::set_loglevel);
     let mut router = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -43,7 +45,7 @@ pub fn router(view: Arc<View>, address: SocketAddr) -> Router {
             post(publish::publish).layer(DefaultBodyLimit::max(POSTED_BYTES_MAX)),
         )
         .route("/api/drain", post(acts::drain))
-        .route("/api/loglevel", get(acts::loglevel).put(acts::set_loglevel));
+        .route("/api/loglevel", loglevel);
     for page in PAGES {
         let serve =
             move |State(view): State<Arc<View>>, headers: HeaderMap| page_of(page, view, headers);

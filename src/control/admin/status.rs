@@ -133,7 +133,7 @@ fn nats(counters: &NatsCounters) -> Nats {
 }
 
 /// Sums; reasons that did not occur are left out.
-fn by_word(counts: impl Iterator<Item = (&'static str, u64)>) -> ByWord {
+pub fn by_word(counts: impl Iterator<Item = (&'static str, u64)>) -> ByWord {
     let mut sums = ByWord::new();
     for (word, count) in counts.filter(|(_, count)| *count > 0) {
         *sums.entry(Word::Borrowed(word)).or_default() += count;

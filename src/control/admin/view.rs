@@ -137,7 +137,7 @@ impl View {
 }
 
 /// How long ago a feed's newest record was taken in, in ms.
-pub(super) fn age_ms(counters: &FeedCounters) -> Option<u64> {
+pub fn age_ms(counters: &FeedCounters) -> Option<u64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let last_ns = u128::try_from(counters.last_ns()?).unwrap_or(0);
     Some((since.as_nanos().saturating_sub(last_ns) / 1_000_000) as u64)

@@ -1,15 +1,9 @@
 // A line chart of the last minutes, as SVG.
 
-const SVG = 'http://www.w3.org/2000/svg'
+import { draw as part, make } from './elements.js'
+
 const [HEIGHT, TOP, BOTTOM, LEFT] = [190, 8, 20, 62]
 const GRID_LINES = 3
-
-function part (name, attributes, text) {
-  const element = document.createElementNS(SVG, name)
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value)
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 /**
  * `points`: objects with `t_s`, seconds before now as negatives. `lines`: `{key, kind}`. `marks`:
@@ -45,10 +39,7 @@ export function draw (figure, points, lines, { write, title, marks, isLogarithmi
 const isNumber = value => typeof value === 'number' && Number.isFinite(value)
 
 function blank (figure) {
-  const text = document.createElement('p')
-  text.className = 'blank'
-  text.textContent = 'The first points come within some seconds.'
-  figure.replaceChildren(text)
+  figure.replaceChildren(make('p.blank', 'The first points come within some seconds.'))
 }
 
 function curve (points, { key, kind, isArea }, x, y) {

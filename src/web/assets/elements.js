@@ -9,6 +9,16 @@ export function make (kind, ...children) {
   return element
 }
 
+const SVG = 'http://www.w3.org/2000/svg'
+
+/** The same for a drawing, with its attributes. */
+export function draw (tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag)
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
+  element.append(...children)
+  return element
+}
+
 /** A row of a table; the first cell is its head, `num` ones are right-aligned. */
 export function tableRow (cells) {
   const row = make('tr')

@@ -1,6 +1,7 @@
 // One symbol of the board: what is known of it, and its cells.
 
 import { millisOf } from '../tapecast.js'
+import { make } from './elements.js'
 import { clock, decimalsOf, fixed, short, signed } from './numbers.js'
 import { Spark } from './spark.js'
 
@@ -35,8 +36,7 @@ export class Row {
 
   constructor (symbol) {
     this.symbol = symbol
-    this.element = document.createElement('tr')
-    this.element.className = 'silent'
+    this.element = make('tr.silent')
     this.element.dataset.symbol = symbol
     this.element.setAttribute('role', 'row')
     this.element.innerHTML = CELLS

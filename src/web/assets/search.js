@@ -1,7 +1,8 @@
 // The search over symbols: a combobox with a list, after the pattern of the ARIA practices guide.
 
-import { ask } from './server.js'
 import { isSymbol, symbolsOf } from './choice.js'
+import { make } from './elements.js'
+import { ask } from './server.js'
 
 const PAUSE_MS = 120
 const FOUND_MAX = 50
@@ -15,7 +16,10 @@ export class Search {
   #timer
   #asking
 
-  /** `calls`: `choose(symbols)` for what was picked, `has(symbol)` for what is on the board. */
+  /**
+   * `calls`: `choose(symbols)` for what was picked, which gives a sentence where that cannot be;
+   * `has(symbol)` for what is on the board.
+   */
   constructor (input, list, calls) {
     this.#input = input
     this.#list = list
@@ -66,19 +70,16 @@ export class Search {
     const options = symbols.map((symbol, index) => this.#option(symbol, index))
     if (symbols.length === 0) options.push(note('No such symbol yet; Enter adds it'))
     if (total > symbols.length) options.push(note(`and ${total - symbols.length} more`))
-    this.#list.replaceChildren(...options)
-    this.#list.hidden = false
-    this.#input.setAttribute('aria-expanded', 'true')
+    this.#open(...options)
     this.#mark()
   }
 
   #option (symbol, index) {
-    const option = document.createElement('li')
+    const option = make('li', symbol)
     option.id = `search-option-${index}`
     option.dataset.symbol = symbol
     option.setAttribute('role', 'option')
-    option.append(symbol)
-    if (this.#calls.has(symbol)) option.append(small('on the board'))
+    if (this.#calls.has(symbol)) option.append(make('small', 'on the board'))
     return option
   }
 
@@ -113,7 +114,14 @@ export class Search {
   #choose (symbols) {
     this.#input.value = ''
     this.#close()
-    this.#calls.choose(symbols)
+    const refusal = this.#calls.choose(symbols)
+    if (refusal) this.#open(note(refusal))
+  }
+
+  #open (...items) {
+    this.#list.replaceChildren(...items)
+    this.#list.hidden = false
+    this.#input.setAttribute('aria-expanded', 'true')
   }
 
   #escape () {
@@ -123,6 +131,8 @@ export class Search {
 
   #close () {
     clearTimeout(this.#timer)
+    // Its answer would open the list again.
+    this.#asking?.abort()
     this.#found = []
     this.#active = -1
     this.#list.hidden = true
@@ -133,15 +143,7 @@ export class Search {
 }
 
 function note (text) {
-  const item = document.createElement('li')
-  item.className = 'none'
+  const item = make('li.none', text)
   item.setAttribute('role', 'presentation')
-  item.textContent = text
   return item
-}
-
-function small (text) {
-  const element = document.createElement('small')
-  element.textContent = text
-  return element
 }

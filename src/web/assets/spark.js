@@ -1,31 +1,24 @@
 // A line of the last prices, as SVG, so that it takes the colours of its row and of the theme.
 
-const SVG = 'http://www.w3.org/2000/svg'
+import { draw } from './elements.js'
+
 const [WIDTH, HEIGHT, MARGIN] = [120, 32, 3]
 /** Two minutes of one point a second. */
 const POINTS_MAX = 120
 /** So many seconds fill the line at least; younger ones begin farther right. */
 const SPAN_MIN = 30
 
-const part = (name, kind) => {
-  const element = document.createElementNS(SVG, name)
-  element.setAttribute('class', kind)
-  return element
-}
-
 export class Spark {
   #points = []
-  #area = part('path', 'spark-area')
-  #base = part('path', 'spark-base')
-  #line = part('path', 'spark-line')
+  #area = draw('path', { class: 'spark-area' })
+  #base = draw('path', { class: 'spark-base' })
+  #line = draw('path', { class: 'spark-line' })
 
   constructor () {
-    this.element = document.createElementNS(SVG, 'svg')
-    this.element.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`)
-    this.element.setAttribute('preserveAspectRatio', 'none')
-    // The change beside it says the same in words.
-    this.element.setAttribute('aria-hidden', 'true')
-    this.element.append(this.#area, this.#base, this.#line)
+    // Hidden, since the change beside it says the same in words.
+    const frame = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none' }
+    const parts = [this.#area, this.#base, this.#line]
+    this.element = draw('svg', { ...frame, 'aria-hidden': 'true' }, ...parts)
   }
 
   /** Once a second: the price of now, against the first one. */

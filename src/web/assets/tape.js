@@ -1,6 +1,7 @@
 // The tape: the last trades, newest first. It stands still while it is read.
 
 import { millisOf } from '../tapecast.js'
+import { make } from './elements.js'
 import { clock, decimalsOf, fixed, whole } from './numbers.js'
 
 const PRINTS_MAX = 80
@@ -78,25 +79,11 @@ export class Tape {
 }
 
 function line ({ trade, way }) {
-  const item = document.createElement('li')
-  const cell = (name, kind, text) => {
-    const element = document.createElement(name)
-    element.className = kind
-    element.textContent = text
-    item.append(element)
-  }
   const arrow = { 1: '▲ ', '-1': '▼ ', 0: '' }[way]
-  cell('time', '', clock(millisOf(trade.t), true))
-  cell('b', '', trade.S)
-  const decimals = Math.max(2, decimalsOf(trade.p))
-  cell('span', { 1: 'up', '-1': 'down', 0: '' }[way], arrow + fixed(trade.p, decimals))
-  cell('span', 'size', whole(trade.s))
-  return item
+  const kind = { 1: 'span.up', '-1': 'span.down', 0: 'span' }[way]
+  const price = fixed(trade.p, Math.max(2, decimalsOf(trade.p)))
+  return make('li', make('time', clock(millisOf(trade.t), true)), make('b', trade.S),
+    make(kind, arrow + price), make('span.size', whole(trade.s)))
 }
 
-function gapLine ({ gap }) {
-  const item = document.createElement('li')
-  item.className = 'gap'
-  item.textContent = gap
-  return item
-}
+const gapLine = ({ gap }) => make('li.gap', gap)

@@ -4,6 +4,7 @@ import { Tapecast } from '../tapecast.js'
 import { Board } from './board.js'
 import { firstOf, inAddress, remember, remembered, SYMBOLS_MAX } from './choice.js'
 import { Connection } from './connection.js'
+import { make } from './elements.js'
 import { span, whole } from './numbers.js'
 import { Search } from './search.js'
 import { ask, streamUrl } from './server.js'
@@ -35,17 +36,29 @@ const connection = new Connection({
   desk: $('desk')
 }, () => stream?.reconnect())
 new Search($('search-input'), $('search-list'), {
-  choose: symbols => { add(symbols); if (symbols.length === 1) board.show(symbols[0]) },
+  choose,
   has: symbol => cancels.has(symbol)
 })
 
+/** Gives those for which there is no room. */
 function add (symbols) {
+  const left = []
   for (const symbol of symbols) {
-    if (cancels.has(symbol) || cancels.size >= SYMBOLS_MAX) continue
+    if (cancels.has(symbol)) continue
+    if (cancels.size >= SYMBOLS_MAX) { left.push(symbol); continue }
     board.add(symbol)
     cancels.set(symbol, stream ? subscribe(symbol) : () => {})
   }
   changed()
+  return left
+}
+
+function choose (symbols) {
+  const left = add(symbols)
+  if (left.length > 0) {
+    return `No room for ${left.join(', ')}: the board takes ${SYMBOLS_MAX}. Remove one first`
+  }
+  if (symbols.length === 1) board.show(symbols[0])
 }
 
 function remove (symbol) {
@@ -115,14 +128,10 @@ async function suggest () {
   const { symbols } = await ask('/api/symbols?limit=1000')
   const first = firstOf(symbols)
   const buttons = first.map(symbol => {
-    const button = document.createElement('button')
+    const button = make('button.action', symbol)
     button.type = 'button'
-    button.className = 'action'
-    button.textContent = symbol
-    button.addEventListener('click', () => { add([symbol]); board.show(symbol) })
-    const item = document.createElement('li')
-    item.append(button)
-    return item
+    button.addEventListener('click', () => choose([symbol]))
+    return make('li', button)
   })
   $('suggestions').replaceChildren(...buttons)
   return first

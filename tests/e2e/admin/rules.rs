@@ -39,6 +39,16 @@ fn promtool_takes_the_rules_and_their_tests() {
 }
 
 #[test]
+fn every_alert_stands_in_the_runbook() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(ROOT).join(path)).expect("shipped");
+    let (rules, text) = (read("tuning/alerts.yml"), read("tuning/README.md"));
+    let (_, runbook) = text.split_once("## Runbook").expect("its heading");
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: Tapecast"));
+    let missing: Vec<_> = alerts.clone().filter(|a| !runbook.contains(&format!("`{a}`"))).collect();
+    assert!(alerts.count() > 15 && missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn promtool_finds_nothing_wrong_with_the_metrics() {
     let server = Server::start("--feed synthetic:symbols=5,rate=1000");
     let metrics = get(&server, "/metrics").body;
