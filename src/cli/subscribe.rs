@@ -26,6 +26,9 @@ use view::View;
 pub struct SubscribeArgs {
     /// The server's stream, like ws://127.0.0.1:9001/v1/stream
     pub url: String,
+    /// Another node of the same publisher, to go on at when one is lost; may be given more than once
+    #[arg(long = "or", value_name = "URL")]
+    pub others: Vec<String>,
     /// Symbols, or * for all; the URL's `symbols` option is added to them
     #[arg(value_name = "SYMBOL")]
     pub symbols: Vec<String>,
@@ -167,8 +170,16 @@ fn plan(args: &SubscribeArgs) -> Result<Plan, SubscribeError> {
         ns_times: false,
         misses_first_trades: false,
     };
-    let dialer = Dialer::new(endpoint, args.ca_file.as_deref(), READ_SLEEP)?;
-    Ok(Plan { dialer, wish, deadline })
+    let mut dialers = vec![Dialer::new(endpoint, args.ca_file.as_deref(), READ_SLEEP)?];
+    for other in &args.others {
+        let mut endpoint = Endpoint::parse(other)?;
+        // What is asked for stands in the first.
+        for option in ["symbols", "channels", "encoding"] {
+            endpoint.take_option(option);
+        }
+        dialers.push(Dialer::new(endpoint, args.ca_file.as_deref(), READ_SLEEP)?);
+    }
+    Ok(Plan { dialers, wish, deadline })
 }
 
 fn parse_channels(list: &str) -> Result<ChannelSet, SubscribeError> {

@@ -99,8 +99,8 @@ impl Flight {
     }
 
     /// Gives up the messages that have waited for longer than `patience`; says how many.
-    pub fn give_up(&mut self, now: Instant, patience: Duration) -> usize {
-        let mut count = 0;
+    pub fn give_up(&mut self, now: Instant, patience: Duration) -> Vec<Flying> {
+        let mut given_up = Vec::new();
         for sent in &mut self.sent {
             if now.duration_since(sent.at) < patience {
                 break;
@@ -108,11 +108,11 @@ impl Flight {
             if sent.outcome.is_none() {
                 sent.outcome = Some(Outcome::Failed);
                 self.lines -= sent.flying.message.lines;
-                count += 1;
+                given_up.push(sent.flying.clone());
             }
         }
         self.advance();
-        count
+        given_up
     }
 
     /// Those without an ack, to be sent again; their time begins anew.
@@ -185,8 +185,8 @@ mod tests {
         let again: Vec<_> = flight.again(began).iter().map(|(n, f)| (*n, f.message.from)).collect();
         assert_eq!(again, [(2, 3), (3, 4)]);
         let patience = Duration::from_secs(5);
-        assert_eq!(flight.give_up(began + Duration::from_secs(4), patience), 0);
-        assert_eq!(flight.give_up(began + patience, patience), 2);
+        assert_eq!(flight.give_up(began + Duration::from_secs(4), patience).len(), 0);
+        assert_eq!(flight.give_up(began + patience, patience).len(), 2);
         assert!(flight.is_empty() && flight.stored_seq() == 102);
         assert_eq!(flight.push(flying(5, 1), began), 4);
         assert_eq!(flight.drop_all(), 1);

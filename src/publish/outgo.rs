@@ -126,7 +126,7 @@ impl Publisher {
     }
 
     /// Numbers have run away from what is stored: who reads the stream must not continue them.
-    fn end_epoch(&mut self) {
+    pub(super) fn end_epoch(&mut self) {
         if self.feed_epoch.is_some() {
             return;
         }

@@ -141,9 +141,15 @@ impl Publisher {
             return Ok(());
         }
         let given_up = self.flight.give_up(now, ACK_PATIENCE);
-        if given_up > 0 {
-            add(&self.counters.unstored, given_up as u64);
-            self.warn(&format!("{given_up} messages had no ack of the stream; live goes on"));
+        if !given_up.is_empty() {
+            let count = given_up.len();
+            add(&self.counters.unstored, count as u64);
+            self.warn(&format!("{count} messages had no ack of the stream; live goes on"));
+            // Where a node listens, nobody says that there is no stream.
+            self.misses_stream = true;
+            if given_up.iter().any(|flying| self.unstored.failed(&flying.message)) {
+                self.end_epoch();
+            }
         }
         self.send(connection).await?;
         if self.has_sent_all() {

@@ -29,7 +29,6 @@
 /** @typedef {{T: 'error', code: number, msg: string, id?: number}} Fault */
 /** @typedef {{trade?: (trade: Trade) => void, quote?: (quote: Quote) => void,
  *   bar?: (bar: Bar) => void, gap?: (gap: Gap) => void}} Callbacks */
-
 /**
  * `waiting` says in how many ms the next attempt comes, whether the server named that time, and
  * how the last connection ended; `closed` is final until `reconnect`.
@@ -41,7 +40,6 @@
  */
 
 /** @typedef {{state: State, gap: Gap, feed: Feed, heartbeat: Heartbeat, error: Fault}} Events */
-
 /** @typedef {{send(text: string): void, close(): void, terminate?(): void,
  *   onmessage: any, onerror: any, onclose: any}} Socket */
 
@@ -111,7 +109,7 @@ export function millisOf (time) {
 }
 
 export class Tapecast {
-  #url
+  /** The next one first. */ #urls
   #options
   /** @type {State} */ #state = { name: 'connecting', attempt: 0 }
   /** @type {Map<string, Set<Function>>} */ #events = new Map()
@@ -137,8 +135,8 @@ export class Tapecast {
    * @type {{rttMs: number, offsetMs: number}[]} */ #clocks = []
 
   /**
-   * Connects at once. @param {string | URL} url of the stream, `ws:` or `wss:`
-   * @param {Options} [options]
+   * Connects at once. @param {string | URL | (string | URL)[]} url of the stream, `ws:` or `wss:`;
+   * of several nodes of one publisher it takes the next when one is lost @param {Options} [options]
    */
   constructor (url, options = {}) {
     const heartbeatMs = options.heartbeatMs ?? 1_000
@@ -152,9 +150,11 @@ export class Tapecast {
     if (!this.#options.WebSocket) {
       throw new TypeError('no global WebSocket here: give one as options.WebSocket (npm: ws)')
     }
-    this.#url = new URL(url)
-    this.#url.searchParams.set('heartbeat_ms', String(heartbeatMs))
-    if (options.maxHz) this.#url.searchParams.set('max_hz', String(options.maxHz))
+    this.#urls = [url].flat().map(one => new URL(one))
+    for (const { searchParams } of this.#urls) {
+      searchParams.set('heartbeat_ms', String(heartbeatMs))
+      if (options.maxHz) searchParams.set('max_hz', String(options.maxHz))
+    }
     this.#muteMaxMs = this.#options.deadMs
     globalThis.document?.addEventListener('visibilitychange', this.#wake)
     globalThis.window?.addEventListener('online', this.#wake)
@@ -234,10 +234,10 @@ export class Tapecast {
 
   #connect () {
     this.#tell({ name: 'connecting', attempt: this.#attempt })
-    // Who was told may have called `close`, which is honoured.
-    if (this.#state.name !== 'connecting') return
-    const socket = new this.#options.WebSocket(this.#url.href)
-    this.#socket = socket
+    if (this.#state.name !== 'connecting') return // who was told has called `close`
+    const url = /** @type {URL} */ (this.#urls.shift())
+    this.#urls.push(url)
+    const socket = this.#socket = new this.#options.WebSocket(url.href)
     this.#heardAt = Date.now()
     this.#muteMaxMs = this.#options.connectMs
     this.#watch = setInterval(() => this.#look(), Math.min(500, this.#options.staleMs / 4))

@@ -1,6 +1,6 @@
 //! What is lost, one at a time: a node, the publisher, NATS.
 
-use crate::harness::{Server, wait_for};
+use crate::harness::Server;
 use crate::rig::{Rig, SYNTHETIC};
 use crate::watcher::Watcher;
 use std::time::{Duration, Instant};
@@ -40,12 +40,11 @@ fn who_loses_a_node_goes_on_at_another_without_loss() {
 fn a_new_node_knows_what_came_before_it() {
     let mut rig = Rig::start(1, SYNTHETIC);
     let first = Server::start(&rig.node_flags());
+    first.wait_for_log("a new epoch");
     let watcher = Watcher::start(vec![first.address, rig.nodes[0].address]);
     watcher.wait_for_more(2_000);
     let late = Server::start(&rig.node_flags());
-    wait_for("what the late node has from the stream", || {
-        late.log().contains("epoch").then_some(())
-    });
+    late.wait_for_log("a new epoch");
     let gaps = watcher.seen().gaps.len();
     rig.watchers.push(Watcher::start(vec![late.address]));
     watcher.wait_for_more(2_000);

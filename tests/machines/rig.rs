@@ -31,6 +31,8 @@ impl Rig {
         publishers[0].wait_for_log("publishes with term");
         let node = |_| Server::start(&node_flags(&nats));
         let nodes: Vec<Server> = (0..3).map(node).collect();
+        // Before that its clients would see an epoch of its own.
+        nodes.iter().for_each(|node| node.wait_for_log("a new epoch"));
         let addresses: Vec<SocketAddr> = nodes.iter().map(|node| node.address).collect();
         let watcher = |at: usize| {
             let mut order = addresses.clone();
@@ -55,6 +57,8 @@ impl Rig {
     /// Ends all; nothing may be missing without a gap, nor differ between nodes.
     pub fn end(self) -> Vec<Seen> {
         let seen: Vec<Seen> = self.watchers.into_iter().map(Watcher::end).collect();
+        let lost: Vec<u64> = seen.iter().map(Seen::lost).collect();
+        println!("trades that gaps told of, by client: {lost:?}");
         for seen in &seen {
             assert!(seen.holes.is_empty(), "without a gap: {:?}", &seen.holes[..1]);
         }

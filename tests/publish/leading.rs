@@ -117,7 +117,7 @@ fn a_stopped_leader_publishes_nothing_when_it_goes_on() {
 fn with_numbers_of_the_feed_a_takeover_loses_nothing() {
     let server = NatsServer::with_jetstream();
     let listener = Listener::start(&server);
-    let flags = "--jetstream --max-bytes 64M --feed stdin,line=a";
+    let flags = "--jetstream --max-bytes 64M --feed stdin:line=a";
     let (mut leader, mut standby) =
         (Publisher::start(&server, flags), Publisher::start(&server, flags));
     let mut sq = 0;

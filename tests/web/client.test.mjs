@@ -270,3 +270,24 @@ test('who comes back is in a hurry, but not where the server named a time', asyn
   assert.equal(stream.state, hinted)
   delete globalThis.document
 })
+
+test('of several nodes it takes the next when one is lost, and resumes there', async () => {
+  const node = last => fake((say, socket) => {
+    say(CONNECTED)
+    socket.on('message', text => {
+      if (JSON.parse(text).action !== 'subscribe') return
+      say({ T: 't', S: 'A', p: 1, s: 1, t: '2026-01-01T00:00:00Z', sq: last - 1 },
+        { T: 't', S: 'A', p: 1, s: 1, t: '2026-01-01T00:00:00Z', sq: last })
+      if (last === 2) setTimeout(() => socket.terminate(), 20)
+    })
+  })
+  // The second is behind the first by what it gives again.
+  const [first, second] = [await node(2), await node(3)]
+  const { stream } = client([first.url, second.url])
+  const [seen, gaps] = [[], []]
+  stream.subscribe('A', { trade: t => seen.push(t.sq), gap: gap => gaps.push(gap) })
+  await until('the trade of the second node', () => seen.includes(3))
+  assert.deepEqual([seen, gaps], [[1, 2, 3], []])
+  const asked = second.heard.find(message => message.action === 'subscribe')
+  assert.equal(asked.since.A.trades, 2)
+})

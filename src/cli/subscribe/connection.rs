@@ -18,7 +18,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// What stays the same over all connections.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub dialer: Dialer,
+    /// Taken in turn; at least one.
+    pub dialers: Vec<Dialer>,
     pub wish: Wish,
     pub deadline: Option<Instant>,
 }
@@ -29,6 +30,7 @@ pub struct Session {
     pub view: View,
     /// Events still to be printed; `None`: no end.
     pub events_left: Option<u64>,
+    dials: usize,
     /// Whether any connection was ever opened.
     pub was_open: bool,
     /// Whether data came on the present connection.
@@ -58,6 +60,7 @@ impl Session {
             positions: Positions::default(),
             view,
             events_left,
+            dials: 0,
             was_open: false,
             has_flowed: false,
             mute: Mute::new(symbols),
@@ -69,7 +72,9 @@ impl Session {
     pub fn connect(&mut self, plan: &Plan) -> Ending {
         self.has_flowed = false;
         self.shutdown_hint = None;
-        match plan.dialer.dial() {
+        let dialer = &plan.dialers[self.dials % plan.dialers.len()];
+        self.dials += 1;
+        match dialer.dial() {
             Err(error) => not_open(&error),
             Ok(stream) => {
                 self.was_open = true;
@@ -128,8 +133,11 @@ impl Session {
             ))
         })?;
         for (raw, event) in &events {
-            self.positions.note(event);
+            let is_news = self.positions.note(event);
             self.has_flowed |= event.is_data();
+            if !is_news {
+                continue; // this server is behind the one before it
+            }
             self.mute.note(event);
             match &*event.kind {
                 "success" if event.msg.as_deref() == Some("connected") => {
@@ -137,7 +145,8 @@ impl Session {
                 }
                 "subscription" => {
                     self.mute.subscribed(Instant::now());
-                    self.view.note(&format!("subscribed to {}", plan.dialer.endpoint()));
+                    let dialer = &plan.dialers[(self.dials - 1) % plan.dialers.len()];
+                    self.view.note(&format!("subscribed to {}", dialer.endpoint()));
                 }
                 "success" | "pong" => {}
                 _ => self.show(raw, event)?,

@@ -48,6 +48,7 @@ fn serve(scripts: Vec<fn(TcpStream)>) -> (String, JoinHandle<()>) {
 fn args(url: String) -> SubscribeArgs {
     SubscribeArgs {
         url,
+        others: Vec::new(),
         symbols: vec!["A".to_string()],
         json: true,
         channels: None,
@@ -110,6 +111,30 @@ fn a_lost_stream_is_resumed() {
     ];
     assert_eq!(lines, expected);
     played.join().expect("every script was played");
+}
+
+/// Method: a node that is lost, and one that is behind it, so that it gives something again.
+#[test]
+fn another_node_goes_on_where_the_first_was_lost() {
+    let (first, first_played) = serve(vec![|stream| {
+        let (mut server, _) = greeted(stream, "e1");
+        server.say(r#"[{"T":"t","S":"A","sq":7},{"T":"t","S":"A","sq":8}]"#);
+        server.close(1012, HINT);
+    }]);
+    let (second, second_played) = serve(vec![|stream| {
+        let (mut server, command) = greeted(stream, "e1");
+        assert_eq!(command["since"], json!({"A": {"trades": 8}}));
+        server.say(r#"[{"T":"t","S":"A","sq":8},{"T":"t","S":"A","sq":9}]"#);
+        assert_eq!(server.read(), Sent::Close(1000));
+    }]);
+    let others = vec![second];
+    let args = SubscribeArgs { count: Some(3), others, ..args(first) };
+    let (result, lines) = subscribe_to(&args);
+    result.expect("the count is reached");
+    let expected = [7, 8, 9].map(|sq| format!(r#"{{"T":"t","S":"A","sq":{sq}}}"#));
+    assert_eq!(lines, expected);
+    first_played.join().expect("every script was played");
+    second_played.join().expect("every script was played");
 }
 
 /// Method: a new epoch on the second connection, and a third one to see what is known then.
@@ -190,7 +215,7 @@ fn the_url_and_the_arguments_are_one_wish() {
         ..args("ws://h:9/v1/stream?symbols=B,D&channels=quotes&ts=ns".to_string())
     };
     let plan = plan(&given).expect("good arguments");
-    assert_eq!(plan.dialer.endpoint().to_string(), "ws://h:9/v1/stream?ts=ns");
+    assert_eq!(plan.dialers[0].endpoint().to_string(), "ws://h:9/v1/stream?ts=ns");
     assert_eq!(plan.wish.symbols, ["A", "B", "C", "D"]);
     assert_eq!(plan.wish.channels, ChannelSet::of(Channel::Bars));
 }

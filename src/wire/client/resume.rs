@@ -37,8 +37,9 @@ pub struct Wish {
 }
 
 impl Positions {
-    /// Takes what an event says about the stream's position.
-    pub fn note(&mut self, event: &Event) {
+    /// Takes what an event says about the stream's position. False: it came before, from another
+    /// server of the same publisher that was ahead of this one.
+    pub fn note(&mut self, event: &Event) -> bool {
         match &*event.kind {
             "t" => self.advance(event.symbol(), Channel::Trades, event.sq),
             "q" => self.advance(event.symbol(), Channel::Quotes, event.sq),
@@ -48,9 +49,13 @@ impl Positions {
                 if let Some(channel) = event.ch.as_deref().and_then(Channel::from_name) {
                     self.advance(event.symbol(), channel, event.to);
                 }
+                true
             }
-            "epoch" => self.restart(event.epoch.as_deref()),
-            _ => {}
+            "epoch" => {
+                self.restart(event.epoch.as_deref());
+                true
+            }
+            _ => true,
         }
     }
 
@@ -64,19 +69,21 @@ impl Positions {
         self.epoch.as_deref()
     }
 
-    fn advance(&mut self, symbol: &str, channel: Channel, sq: Option<u64>) {
-        let Some(sq) = sq else { return };
+    fn advance(&mut self, symbol: &str, channel: Channel, sq: Option<u64>) -> bool {
+        let Some(sq) = sq else { return true };
         self.event_count += 1;
         if !self.symbols.contains_key(symbol) {
             if self.symbols.len() == SYMBOLS_MAX {
-                return;
+                return true;
             }
             self.symbols.insert(symbol.to_string(), Position::default());
         }
         let position = self.symbols.get_mut(symbol).expect("it was inserted if it was missing");
         let last = &mut position.last[channel as usize];
+        let is_news = sq > *last;
         *last = sq.max(*last);
         position.touched = self.event_count;
+        is_news
     }
 
     /// The subscribe command. `since_max` is the server's limit, where it told one; the symbols
@@ -193,6 +200,16 @@ mod tests {
             json!({"action": "subscribe", "trades": ["A", "*"], "quotes": ["A", "*"],
                 "max_hz": 0.5, "heartbeat_ms": 1000})
         );
+    }
+
+    #[test]
+    fn what_came_before_is_told_from_news() {
+        let mut positions = noted(r#"[{"T":"t","S":"A","sq":7},{"T":"q","S":"A","sq":3}]"#);
+        let text = r#"[{"T":"t","S":"A","sq":7},{"T":"t","S":"A","sq":8},{"T":"q","S":"A","sq":2},
+            {"T":"epoch","epoch":"e2"},{"T":"t","S":"A","sq":1}]"#;
+        let events = parse_message(text).expect("a good message");
+        let news: Vec<bool> = events.iter().map(|(_, event)| positions.note(event)).collect();
+        assert_eq!(news, [false, true, false, true, true]);
     }
 
     #[test]
