@@ -6,9 +6,9 @@
 //! ```text
 //!  feed thread             shard 0 … N-1, each a thread on one core           subscribers
 //! ┌───────────┐ Tick  ┌──────────────────────────────────────────────────┐
-//! │ synthetic │──────▶│ inlet ─▶ hub (latest, tape, cohorts, ─▶ socket   │── frames ──▶ browsers,
-//! │ replay    │ queue │          ▲    sessions): pure          ring      │              bots, SDKs
-//! │ stdin     │ per   │          └── commands ◀── wire ◀── bytes ◀───┘   │◀── commands ──
+//! │ files     │──────▶│ inlet ─▶ hub (latest, tape, cohorts, ─▶ socket   │── frames ──▶ browsers,
+//! │ sockets   │ queue │          ▲    sessions): pure          ring      │              bots, SDKs
+//! │ NATS      │ per   │          └── commands ◀── wire ◀── bytes ◀───┘   │◀── commands ──
 //! └───────────┘ shard └──────────────────────────────────────────────────┘
 //!  control threads: signals, admin HTTP; read counters, never touch a session
 //! ```

@@ -50,6 +50,9 @@ pub struct FeedRun {
     is_current: bool,
     /// Numbers are its source's.
     takes_numbers: bool,
+    /// How often it had been cut off when its epoch began, and whether it was since.
+    cuts_before: u64,
+    was_cut: bool,
     /// A trade was held in this poll: others are missing before it.
     found_hole: bool,
     state: FeedState,
@@ -98,6 +101,8 @@ impl FeedRun {
             epoch: None,
             is_current: true,
             takes_numbers: source.line().is_some(),
+            cuts_before: 0,
+            was_cut: false,
             found_hole: false,
             told_state: None,
             source: Some(source),

@@ -57,6 +57,16 @@ pub enum Outcome {
     Passed,
 }
 
+/// How a source with numbers is heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hearing {
+    /// What this source has lost is waited for, since the other line may have it.
+    pub has_partner: bool,
+    /// The connection to it was cut since its epoch began here: what came before a symbol's first
+    /// number may have come while nobody listened. Otherwise it was never to come.
+    pub was_cut: bool,
+}
+
 /// Makes ticks of records: definitions before their first use, and sequence numbers that count
 /// from 1 for each symbol and channel.
 ///
@@ -105,14 +115,13 @@ impl Numbering {
     }
 
     /// As [`Numbering::number`], with the number that the record has. A trade behind a hole is held
-    /// until `due_ns`; call [`Numbering::expire`] then. With a partner, what this source has lost
-    /// is waited for as long, since the other line may have it.
+    /// until `due_ns`; call [`Numbering::expire`] then.
     pub fn take_over(
         &mut self,
         feed: Feed,
         record: &Record<'_>,
         (ingest_ns, due_ns): (i64, i64),
-        has_partner: bool,
+        Hearing { has_partner, was_cut }: Hearing,
         out: &mut Vec<Tick>,
     ) -> Result<Outcome, Refusal> {
         let channel = record.body.channel();
@@ -136,9 +145,9 @@ impl Numbering {
             match (channel, has_partner && last > 0) {
                 (Channel::Trades, true) => self.hold(feed, from.max(last + 1), lost, due_ns, out),
                 (Channel::Trades, false) if is_next => {
-                    out.push(match last {
-                        0 => Tick::new(TickBody::Begins { symbol, after: seq }),
-                        _ => loss(symbol, last + 1, seq, ingest_ns),
+                    out.push(match last == 0 && !was_cut {
+                        true => Tick::new(TickBody::Begins { symbol, after: seq }),
+                        false => loss(symbol, last + 1, seq, ingest_ns),
                     });
                     self.reached(symbol, channel, seq, ingest_ns, out);
                     return Ok(Outcome::Numbered);
@@ -149,7 +158,10 @@ impl Numbering {
             return Ok(Outcome::Passed);
         }
         if is_next && channel == Channel::Trades && from > last + 1 {
-            out.push(Tick::new(TickBody::Begins { symbol, after: seq - 1 }));
+            out.push(match was_cut {
+                false => Tick::new(TickBody::Begins { symbol, after: seq - 1 }),
+                true => loss(symbol, 1, seq - 1, ingest_ns),
+            });
         }
         self.tick(symbol, seq, record, scales, ingest_ns, out);
         if is_next {

@@ -130,6 +130,7 @@ fn put<T: Copy>(table: &mut Vec<Option<T>>, at: usize, value: T) {
 mod tests {
     use super::*;
     use crate::feed::Numbering;
+    use crate::feed::numbering::Hearing;
     use crate::market::Feed;
 
     const LINES: [&str; 4] = [
@@ -154,7 +155,9 @@ mod tests {
         let (mut numbering, mut ticks) = (Numbering::default(), Vec::new());
         for line in LINES {
             let record = Record::parse(line.as_bytes()).expect("a line");
-            numbering.take_over(Feed(0), &record, (0, 0), false, &mut ticks).expect("taken");
+            numbering
+                .take_over(Feed(0), &record, (0, 0), Hearing::default(), &mut ticks)
+                .expect("taken");
         }
         let (mut lines, mut out, mut told) = (TickLines::default(), Vec::new(), Vec::new());
         for tick in &ticks {

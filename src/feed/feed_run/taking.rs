@@ -1,10 +1,12 @@
 //! How a feed's records become ticks: numbered here, or under the numbers of their source.
 
 use super::{FeedRun, Shared};
-use crate::feed::numbering::{Numbering, Outcome, Refusal};
+use crate::feed::nats::{Link, NatsCounters};
+use crate::feed::numbering::{Hearing, Numbering, Outcome, Refusal};
 use crate::feed::sequences::Member;
 use crate::feed::source::Source;
 use crate::market::{FeedState, Record, RecordBody, Tick, TickBody};
+use std::sync::atomic::Ordering;
 
 /// How long a missing trade is waited for: from another line of the sequence, whose records come
 /// within milliseconds of each other; and from a source's history, which must be read.
@@ -20,9 +22,10 @@ impl FeedRun {
         shared: &mut Shared<Q>,
     ) {
         let Shared { numbering, sequences, .. } = shared;
-        let feed = self.member.feed;
+        let (feed, cuts) = (self.member.feed, cuts(source));
         if source.epoch() != self.epoch.as_deref() {
             self.epoch = source.epoch().map(str::to_string);
+            self.cuts_before = cuts;
             self.takes_numbers = self.epoch.is_some() || source.line().is_some();
             // Bars that are open count among the numbers that were.
             self.bars.forget();
@@ -34,6 +37,7 @@ impl FeedRun {
                 tracing::info!(feed, epoch, "a new epoch: its source's numbers begin anew");
             }
         }
+        self.was_cut = cuts > self.cuts_before;
         self.is_current = sequences.epoch_of(feed) == self.epoch.as_deref();
     }
 
@@ -107,7 +111,8 @@ impl FeedRun {
         }
         let Member { feed, has_partner, .. } = self.member;
         let times = (now_ns, now_ns + LINE_WAIT_NS);
-        match numbering.take_over(feed, record, times, has_partner, &mut self.batch)? {
+        let hearing = Hearing { has_partner, was_cut: self.was_cut };
+        match numbering.take_over(feed, record, times, hearing, &mut self.batch)? {
             Outcome::Numbered => self.records_count += 1,
             Outcome::Held => (self.records_count, self.found_hole) = (self.records_count + 1, true),
             Outcome::Duplicate => {
@@ -136,6 +141,15 @@ impl FeedRun {
             numbering.give_up_new_holes(feed, now_ns, &mut self.batch);
         }
     }
+}
+
+/// How often something of it may have been missed.
+fn cuts(source: &dyn Source) -> u64 {
+    let count = |counters: &NatsCounters| {
+        let Link { connects, slow_consumer, .. } = &*counters.link;
+        connects.load(Ordering::Relaxed) + slow_consumer.load(Ordering::Relaxed)
+    };
+    source.reconnects_count() + source.nats().as_deref().map_or(0, count)
 }
 
 #[cfg(test)]

@@ -107,6 +107,8 @@ fn lost(symbol: &str, from: u64, to: u64) -> Record<'static> {
     Record { body, ..numbered(symbol, 1) }
 }
 
+const PARTNERS: Hearing = Hearing { has_partner: true, was_cut: false };
+
 struct Desk {
     numbering: Numbering,
     out: Vec<Tick>,
@@ -119,7 +121,9 @@ impl Desk {
 
     fn take(&mut self, record: &Record<'_>, due_ns: i64) -> Outcome {
         let times = (9, due_ns);
-        self.numbering.take_over(Feed(0), record, times, false, &mut self.out).expect("taken")
+        self.numbering
+            .take_over(Feed(0), record, times, Hearing::default(), &mut self.out)
+            .expect("taken")
     }
 
     fn told(&mut self) -> Vec<(u64, u64)> {
@@ -198,6 +202,18 @@ fn what_came_before_the_first_is_not_to_come() {
     assert_eq!(desk.told(), [(1, 1)]);
 }
 
+/// A symbol may have begun while nobody listened.
+#[test]
+fn after_a_cut_the_first_number_that_is_not_1_is_a_loss() {
+    let mut desk = Desk::new();
+    let hearing = Hearing { was_cut: true, ..Hearing::default() };
+    for record in [numbered("A", 3), numbered("B", 1), lost("C", 1, 4)] {
+        let taken = desk.numbering.take_over(Feed(0), &record, (9, 9), hearing, &mut desk.out);
+        assert_eq!(taken, Ok(Outcome::Numbered));
+    }
+    assert_eq!(desk.told(), [(1, 2), (3, 3), (1, 1), (1, 4)]);
+}
+
 #[test]
 fn of_quotes_and_bars_the_newest_counts() {
     let mut desk = Desk::new();
@@ -229,7 +245,8 @@ fn of_quotes_and_bars_the_newest_counts() {
 fn numbers_that_cannot_be_are_refused() {
     let mut desk = Desk::new();
     let mut refusal = |record: &Record<'_>| {
-        let taken = desk.numbering.take_over(Feed(0), record, (9, 0), false, &mut desk.out);
+        let taken =
+            desk.numbering.take_over(Feed(0), record, (9, 0), Hearing::default(), &mut desk.out);
         taken.expect_err("refused").to_string()
     };
     assert!(refusal(&trade("A", "", "")).contains("\"sq\""));
@@ -258,7 +275,7 @@ fn held_trades_are_bounded() {
 fn a_loss_of_one_line_waits_for_the_other() {
     let mut desk = Desk::new();
     let mut take = |record: &Record<'_>, due_ns| {
-        let taken = desk.numbering.take_over(Feed(0), record, (9, due_ns), true, &mut desk.out);
+        let taken = desk.numbering.take_over(Feed(0), record, (9, due_ns), PARTNERS, &mut desk.out);
         (taken.expect("taken"), told(&std::mem::take(&mut desk.out)))
     };
     take(&numbered("A", 4), 100);
@@ -301,7 +318,7 @@ fn each_number_goes_out_once_and_in_order() {
                         && !matches!(record.body, RecordBody::Lost { .. });
                     let times = (now, now + wait);
                     let taken =
-                        desk.numbering.take_over(Feed(0), &record, times, true, &mut desk.out);
+                        desk.numbering.take_over(Feed(0), &record, times, PARTNERS, &mut desk.out);
                     if is_trade && taken != Ok(Outcome::Duplicate) {
                         given[seq as usize] = true;
                     }
