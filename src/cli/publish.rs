@@ -13,6 +13,7 @@ use crate::feed::{FeedSpec, Source, Subscribed};
 use crate::limits::INLET_TICKS;
 use crate::panics;
 use crate::publish::{PublishCounters, PublishError, PublishOptions, Publisher, PublisherHandle};
+use crate::wire::client::without_logins;
 use service::Service;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -26,6 +27,10 @@ const COUNTS_EVERY: Duration = Duration::from_secs(10);
 /// Why it does not begin.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
+    #[error(
+        "--feed api: its records come by an admin port, and publish has none; give tcp: or unix:"
+    )]
+    NoAdminPort,
     #[error(transparent)]
     Feed(#[from] FeedOpenError),
     #[error(transparent)]
@@ -89,6 +94,9 @@ impl Running {
         specs: Vec<FeedSpec>,
         settings: &Settings,
     ) -> Result<Running, StartError> {
+        if specs.iter().any(|spec| spec.kind() == "api") {
+            return Err(StartError::NoAdminPort);
+        }
         let (stale_ms, boundaries) = (settings.feed_stale_ms, &settings.boundaries);
         let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
         // Nobody subscribes here: a replay that waits for subscribers begins at once.
@@ -204,7 +212,7 @@ fn print_what_runs(feeds: &[String], options: &PublishOptions) -> io::Result<()>
     let out = &mut io::stdout().lock();
     let prefix = options.prefix.as_str();
     writeln!(out, "tapecast {} publish", env!("CARGO_PKG_VERSION"))?;
-    writeln!(out, "  feeds    {}", feeds.join("  "))?;
+    writeln!(out, "  feeds    {}", without_logins(&feeds.join("  ")))?;
     writeln!(out, "  to       {} on {prefix}.t|q|b.SYMBOL", options.servers)?;
     match &options.stream {
         Some(stream) => writeln!(

@@ -66,6 +66,10 @@ pub struct RecordArgs {
 enum RecordError {
     #[error("--feed {0}")]
     Spec(#[from] SpecError),
+    #[error(
+        "--feed api: its records come by an admin port, and record has none; give tcp: or unix:"
+    )]
+    NoAdminPort,
     #[error(transparent)]
     Open(#[from] FeedOpenError),
     #[error(transparent)]
@@ -85,8 +89,8 @@ pub fn run(args: &RecordArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tapecast record: {error}");
-            let is_use =
-                matches!(error, RecordError::Spec(_) | RecordError::Folder(FolderError::Name(_)));
+            let is_use = matches!(error, RecordError::Spec(_) | RecordError::NoAdminPort)
+                || matches!(error, RecordError::Folder(FolderError::Name(_)));
             ExitCode::from(if is_use { 2 } else { 1 })
         }
     }
@@ -94,6 +98,9 @@ pub fn run(args: &RecordArgs) -> ExitCode {
 
 fn record(args: &RecordArgs) -> Result<(), RecordError> {
     let specs = args.feeds.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    if specs.iter().any(|spec| spec.kind() == "api") {
+        return Err(RecordError::NoAdminPort);
+    }
     // A feed that waits for readers has one.
     let subscribed: Subscribed = Arc::new(|| u64::MAX);
     let sources = specs.iter().map(|spec| spec.open(&subscribed)).collect::<Result<Vec<_>, _>>()?;

@@ -15,6 +15,7 @@ use crate::config::{Config, ConfigErrors, Settings, Sources};
 use crate::control::{Admin, AdminError, AdminPort, LogLevel, Signals};
 use crate::panics;
 use crate::server::{Server, StartError};
+use crate::wire::client::without_logins;
 use reload::Reload;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -130,7 +131,7 @@ fn print_what_runs(
         writeln!(out, "  admin    http://{admin}/")?;
     }
     writeln!(out, "  shards   {} on core {}", budget.shards, cores.join(", "))?;
-    writeln!(out, "  feeds    {}", settings.feeds.join("  "))?;
+    writeln!(out, "  feeds    {}", without_logins(&settings.feeds.join("  ")))?;
     admission::print(&settings.admission, budget, out)?;
     writeln!(out, "  tape     {} trades", settings.hub.tape_ticks)?;
     overload::print(&server.memory, out)?;

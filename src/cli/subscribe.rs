@@ -26,7 +26,7 @@ use view::View;
 pub struct SubscribeArgs {
     /// The server's stream, like ws://127.0.0.1:9001/v1/stream
     pub url: String,
-    /// Another node of the same publisher, to go on at when one is lost; may be given more than once
+    /// Another node of the same publisher, to go on at when one is lost; may be given several times
     #[arg(long = "or", value_name = "URL")]
     pub others: Vec<String>,
     /// Symbols, or * for all; the URL's `symbols` option is added to them

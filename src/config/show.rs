@@ -2,6 +2,7 @@
 
 use super::setting::{Setting, Table};
 use super::{Changes, Config, Settings, tables};
+use crate::wire::client::without_logins;
 use std::fmt::Write;
 
 /// Comments behind values begin here, where the value leaves room.
@@ -58,7 +59,9 @@ fn open(table: &Table, out: &mut String) {
 }
 
 fn line(setting: &Setting, settings: &Settings) -> String {
-    format!("{} = {}", setting.key, setting.form.to_toml(&(setting.at.of)(settings)))
+    // A login in the URL of a feed is for its server alone.
+    let value = without_logins(&setting.form.to_toml(&(setting.at.of)(settings)));
+    format!("{} = {value}", setting.key)
 }
 
 /// Paragraphs, broken at blanks.

@@ -23,7 +23,7 @@ use super::stdin::Stdin;
 use super::synthetic::Synthetic;
 use super::websocket::{CredentialsError, MEMORY_BYTES as UPSTREAM_BYTES, TlsError, Websocket};
 use crate::config::Settings;
-use crate::wire::client::EndpointError;
+use crate::wire::client::{EndpointError, without_logins};
 use common::COMMON_KEYS;
 use options::Options;
 use std::io;
@@ -221,7 +221,7 @@ impl FromStr for FeedSpec {
             "unix" => with(UnixSpec::parse(rest)?, FeedKind::Unix),
             "api" => (FeedKind::Api, only_common("api", rest)?),
             "stdin" => (FeedKind::Stdin, only_common("stdin", rest)?),
-            _ => return Err(SpecError::UnknownFeed(text.into())),
+            _ => return Err(SpecError::UnknownFeed(without_logins(text))),
         };
         Ok(FeedSpec { kind, common })
     }

@@ -296,6 +296,7 @@ impl Cohorts {
 
 /// Where nobody is in step, or waits to come into it, there is no window: who comes into step
 /// then has had what it would hold.
+#[inline]
 fn note(
     cohorts: &mut [Option<Cohort>],
     dirty: &mut Vec<u32>,

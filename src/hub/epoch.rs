@@ -17,12 +17,16 @@ impl Hub {
     pub(super) fn end_epoch(&mut self, feed: Feed, epoch: Name) {
         if self.feeds_epoch != epoch.as_str() {
             self.next_epoch = Some((feed, epoch));
+            self.begin_epoch();
         }
     }
 
     /// Begins the epoch that is due, once all that came before it has been flushed; says whether.
     pub(super) fn begin_epoch(&mut self) -> bool {
-        let Some((feed, epoch)) = self.next_epoch else { return false };
+        self.next_epoch.is_some_and(|(feed, epoch)| self.enter_epoch(feed, epoch))
+    }
+
+    fn enter_epoch(&mut self, feed: Feed, epoch: Name) -> bool {
         if self.flush.is_running() || !self.book.recent().is_empty() {
             return false;
         }

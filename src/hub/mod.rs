@@ -199,6 +199,18 @@ impl Hub {
 
     /// Takes one tick of the feed in. Cohorts note it; nothing is encoded or copied yet.
     pub fn tick(&mut self, tick: &Tick) {
+        if tick.channel().is_none() {
+            return self.take_notice(tick);
+        }
+        self.counters.ticks_in += 1;
+        if let Some(entered) = self.book.enter(tick) {
+            self.cohorts.note(entered.symbol, entered.channel, entered.stamp);
+        }
+    }
+
+    /// What is no market event, and seldom.
+    #[cold]
+    fn take_notice(&mut self, tick: &Tick) {
         match tick.body() {
             TickBody::Symbol { id, name, feed } => {
                 self.book.symbols.define(id, name, feed);
@@ -213,16 +225,8 @@ impl Hub {
                 }
             }
             TickBody::Begins { symbol, after } => self.book.begin_after(symbol, after),
-            TickBody::Epoch { feed, epoch } => {
-                self.end_epoch(feed, epoch);
-                self.begin_epoch();
-            }
-            _ => {
-                self.counters.ticks_in += 1;
-                if let Some(entered) = self.book.enter(tick) {
-                    self.cohorts.note(entered.symbol, entered.channel, entered.stamp);
-                }
-            }
+            TickBody::Epoch { feed, epoch } => self.end_epoch(feed, epoch),
+            _ => unreachable!("a market event has a channel"),
         }
     }
 

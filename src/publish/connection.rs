@@ -5,6 +5,7 @@ use super::lease::{Answer, Ask, TTL};
 use super::options::{PublishError, PublishOptions};
 use super::stream::{self, LEASE_KEY};
 use crate::feed::nats::{Link, connect_once};
+use async_nats::connection::State;
 use async_nats::jetstream::context::{PublishError as AckError, PublishErrorKind};
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::Stream;
@@ -18,6 +19,9 @@ use tokio::time::timeout;
 
 /// For an answer about the lease: after this, the next question has a chance before the fence.
 const LEASE_PATIENCE: Duration = Duration::from_millis(400);
+
+/// For the server's word that it has a subscription.
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct Connection {
     pub client: Client,
@@ -71,13 +75,16 @@ impl Connection {
         // Kind and symbol are one token each; meta has one token less.
         let subject = format!("{}.*.*", options.prefix.as_str());
         let live = self.client.subscribe(subject).await.map_err(|_| PublishError::Lost)?;
-        self.client.flush().await.map_err(|_| PublishError::Lost)?;
+        let flush = timeout(LISTEN_PATIENCE, self.client.flush()).await;
+        flush.map_err(|_| PublishError::Lost)?.map_err(|_| PublishError::Lost)?;
         self.live = Some(live);
         Ok(())
     }
 
     pub fn is_up(&self) -> bool {
-        self.link.is_up.load(Ordering::Acquire)
+        // The event of a lost connection may find its queue full; the state is never late.
+        let is_connected = self.client.connection_state() == State::Connected;
+        is_connected && self.link.is_up.load(Ordering::Acquire)
     }
 
     /// Times that messages for us were dropped, because they were not taken quickly enough.

@@ -41,6 +41,9 @@ impl Publisher {
     /// Publishes what was held, as far as nobody else did. `since_ns`: see [`take_over`].
     pub(super) fn take_held(&mut self, since_ns: Option<i64>) {
         let held = self.held.take();
+        if held.iter().any(|tick| self.may_have_number(tick)) {
+            self.end_epoch();
+        }
         for tick in take_over(held, since_ns, &mut self.numbers, &self.positions) {
             self.add(&tick);
         }
@@ -80,7 +83,16 @@ impl Publisher {
         self.meta_is_due = true;
     }
 
+    /// It would begin with 1 in an epoch in which its symbol may have gone further, since the
+    /// stream keeps no message of it any more.
+    fn may_have_number(&self, tick: &Tick) -> bool {
+        self.may_lack_positions && self.numbers.begins(tick, &self.positions)
+    }
+
     fn number_and_add(&mut self, tick: Tick) {
+        if self.may_have_number(&tick) {
+            self.end_epoch();
+        }
         match self.numbers.number(tick, &self.positions) {
             Some(Numbering::Next { loss, tick }) => {
                 if let Some(loss) = loss {

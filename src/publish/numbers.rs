@@ -117,6 +117,16 @@ impl Numbers {
         Some(Numbering::Next { loss, tick })
     }
 
+    /// Whether the tick would begin the numbers of its symbol and channel, with nothing known of
+    /// any before.
+    pub fn begins(&self, tick: &Tick, positions: &Positions) -> bool {
+        let numbered = self.symbols.get(tick.symbol().0 as usize);
+        let (Some(numbered), Some(channel)) = (numbered, tick.channel()) else { return false };
+        !numbered.is_sequenced
+            && numbered.channels[channel as usize].offset.is_none()
+            && positions.last(numbered.name, channel).is_none()
+    }
+
     pub fn brings_numbers(&self, symbol: SymbolId) -> bool {
         self.symbols.get(symbol.0 as usize).is_some_and(|numbered| numbered.is_sequenced)
     }

@@ -125,7 +125,8 @@ impl Publisher {
         }
     }
 
-    /// Numbers have run away from what is stored: who reads the stream must not continue them.
+    /// Numbers have run away from what is stored, or the stream keeps some no more: who reads it
+    /// must not continue them.
     pub(super) fn end_epoch(&mut self) {
         if self.feed_epoch.is_some() {
             return;
@@ -133,9 +134,12 @@ impl Publisher {
         let root = self.epoch.as_deref().map_or("", root);
         let ends = self.epoch.as_deref().and_then(|epoch| epoch.split_once('+')?.1.parse().ok());
         let next = format!("{root}+{}", ends.unwrap_or(0_u32).saturating_add(1));
-        tracing::warn!("epoch {next} begins: too much of the one before is not stored");
+        tracing::warn!(
+            "epoch {next} begins: the stream does not know all numbers of the one before"
+        );
         self.close_batches();
         self.unstored.begin();
+        self.may_lack_positions = false;
         self.epoch = Some(Arc::from(next));
         self.meta_is_due = true;
     }

@@ -48,6 +48,8 @@ pub struct Publisher {
     pub(super) unstored: Unstored,
     /// Nobody took a message for the stream: it is to be made again.
     pub(super) misses_stream: bool,
+    /// The stream has lost messages of this epoch: it does not know of every symbol's numbers.
+    pub(super) may_lack_positions: bool,
     pub(super) lease: Lease,
     pub(super) role: Role,
     /// It has the lease, and the one before may still be heard: nothing was taken over yet.
@@ -109,6 +111,7 @@ impl Publisher {
             again: VecDeque::new(),
             unstored: Unstored::default(),
             misses_stream: false,
+            may_lack_positions: false,
             lease,
             role: Role::Standby,
             takes_over: !options.has_lease,

@@ -84,6 +84,8 @@ impl Publisher {
                     Role::Standby | Role::Leader => false,
                 };
                 if led {
+                    // What came in that one's time is not known to be unsent.
+                    self.heard_ns = Some(wall_ns());
                     self.forget_unsent();
                     self.enter(Role::Standby);
                     self.positions.were_deaf();
@@ -173,6 +175,7 @@ impl Publisher {
         };
         if self.epoch.as_deref().map(root) != Some(root(&wanted)) {
             self.positions.clear();
+            self.may_lack_positions = false;
             self.epoch = Some(wanted);
         }
     }
@@ -184,6 +187,7 @@ impl Publisher {
         }
         if self.epoch.as_deref().map(root) != Some(root(epoch)) {
             self.positions.clear();
+            self.may_lack_positions = false;
         }
         self.epoch = Some(Arc::from(epoch));
     }
@@ -199,6 +203,7 @@ impl Publisher {
         self.flight.begin_at(found.stream_seq);
         let Some(epoch) = found.epoch else { return Ok(()) };
         self.follow_epoch(&epoch);
+        self.may_lack_positions |= found.was_cut;
         let of_epoch = found.last.iter().filter(|(.., of)| root(of) == root(&epoch));
         of_epoch.for_each(|(symbol, channel, sq, _)| self.positions.read(*symbol, *channel, *sq));
         Ok(())

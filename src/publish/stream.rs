@@ -161,6 +161,8 @@ pub struct Found {
     pub term: u64,
     /// Where the stream ends, 0 where nothing was ever stored.
     pub stream_seq: u64,
+    /// Its first messages are gone: a symbol that was quiet for long may have numbers all the same.
+    pub was_cut: bool,
     /// The last number of each symbol and channel, with its epoch.
     pub last: Vec<(Symbol, Channel, u64, String)>,
 }
@@ -174,6 +176,7 @@ pub async fn read(stream: &Stream, prefix: &Prefix) -> Result<Found, PublishErro
     let state =
         stream.get_info().await.map_err(|error| failed("read", &prefix.stream(), &error))?;
     found.stream_seq = state.state.last_sequence;
+    found.was_cut = state.state.first_sequence > 1;
     Ok(found)
 }
 

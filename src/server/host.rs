@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::control::AdminPort;
 use crate::feed::{FeedSpec, SpecError, Subscribed};
 use crate::shard;
+use crate::wire::client::without_logins;
 use rustix::process::{Resource, getrlimit};
 use std::collections::BTreeMap;
 use std::fs;
@@ -123,7 +124,7 @@ fn feeds(settings: &Settings, tries_addresses: bool) -> Vec<(String, Result<(), 
         }
         in_words(spec.open(&nobody).map(drop))
     };
-    settings.feeds.iter().map(|text| (text.clone(), opens(text))).collect()
+    settings.feeds.iter().map(|text| (without_logins(text), opens(text))).collect()
 }
 
 fn addresses(settings: &Settings) -> Vec<(&'static str, String, Result<(), String>)> {

@@ -14,7 +14,7 @@ mod resume;
 mod stream;
 mod upgrade;
 
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, without_logins};
 pub use event::{Event, parse_message, printable, shown};
 pub use frame::{
     FrameError, Opcode, ServerFrame, ServerHeader, next_frame, next_header, parse_close,

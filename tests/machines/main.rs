@@ -1,5 +1,5 @@
-//! Many machines: publishers, NATS and three nodes, with clients that go to another node when theirs
-//! is lost.
+//! Many machines: publishers, NATS and three nodes, with clients that go to another node when
+//! theirs is lost.
 //!
 //! Method: real processes under load, and one thing that is killed or stopped at a time. Watchers
 //! are clients that note every item: what a node gives under a number must be what all others give

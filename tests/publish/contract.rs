@@ -2,7 +2,7 @@
 //!
 //! Method: lines into a publisher's standard input, and a client that hears all of `tape.>`.
 
-use crate::listener::{Listener, Node};
+use crate::listener::{Heard, Listener, Node};
 use crate::nats_server::{NatsServer, Setup};
 use crate::publisher::Publisher;
 use crate::{stored, wait_for};
@@ -101,6 +101,37 @@ fn the_stream_has_what_was_published_and_a_second_start_goes_on() {
     let node = Node::of(&messages);
     assert!(node.holes.is_empty() && node.repeated == 0, "{:?}", node.holes);
     assert!(node.lost >= 100_000, "{}", node.lost);
+}
+
+/// A symbol was quiet for longer than the stream keeps anything. Its numbers must not begin again
+/// in the same epoch, where nodes would take them for such as they have had.
+#[test]
+fn a_symbol_that_the_stream_has_forgotten_begins_a_new_epoch() {
+    let server = NatsServer::with_jetstream();
+    let listener = Listener::start(&server);
+    let line = |symbol: &str, id: u32| {
+        format!("{{\"T\":\"t\",\"S\":\"{symbol}\",\"i\":{id},\"p\":1,\"s\":1,\"t\":5}}\n")
+    };
+    let flags = "--jetstream --max-bytes 32M --feed stdin";
+    let mut first = Publisher::start(&server, flags);
+    (1..=5).for_each(|id| first.write(&line("QUIET", id)));
+    listener.wait_for("the fifth", |heard| heard.last == 5);
+    first.write(&line("BUSY", 6));
+    listener.wait_for("the other", |heard| heard.subject == "tape.t.BUSY");
+    first.stop();
+    stored::ask(&server, async |context| {
+        let stream = context.get_stream("TAPE").await.expect("the stream");
+        stream.purge().filter("tape.t.QUIET").await.expect("it is emptied of it");
+    });
+    let mut second = Publisher::start(&server, flags);
+    second.wait_for_log("publishes with term");
+    second.write(&line("BUSY", 7));
+    second.write(&line("QUIET", 8));
+    let epoch = listener.messages()[0].epoch.clone();
+    let is_quiet = |heard: &Heard| heard.subject == "tape.t.QUIET" && heard.epoch != epoch;
+    let quiet = listener.wait_for("the quiet one in a new epoch", is_quiet);
+    assert_eq!((quiet.first, quiet.epoch), (1, format!("{epoch}+1")));
+    second.stop();
 }
 
 #[test]

@@ -7,6 +7,10 @@ use crate::publish::{PublishOptions, StreamOptions};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::time::Duration;
 
+/// What is left behind it for `+` and a number: see `Publisher::end_epoch`.
+const OWN_EPOCH_BYTES_MAX: usize = 21;
+const _: () = assert!(OWN_EPOCH_BYTES_MAX + 1 + 10 == EPOCH_BYTES_MAX);
+
 /// Tables of settings that a publisher reads: from flags, variables and the file, as `serve` does.
 const TABLES: [&str; 3] = ["feed", "nats", "log"];
 
@@ -77,8 +81,8 @@ pub enum PublishArgsError {
     #[error("--subject {text:?} cannot begin a subject; give {cure}")]
     Subject { text: String, cure: String },
     #[error(
-        "--epoch {0:?} is none; give 1 to {EPOCH_BYTES_MAX} printable characters without blank, \
-         quote, backslash and +"
+        "--epoch {0:?} is none; give 1 to {OWN_EPOCH_BYTES_MAX} printable characters without \
+         blank, quote, backslash and +"
     )]
     Epoch(String),
     #[error("--lease on needs --jetstream, which keeps the lease; give both, or neither")]
@@ -107,7 +111,7 @@ impl PublishArgs {
         let subject = |cure| PublishArgsError::Subject { text: own.subject.clone(), cure };
         let prefix: Prefix = own.subject.parse().map_err(subject)?;
         if let Some(epoch) = &own.epoch
-            && (!is_epoch(epoch) || epoch.contains('+'))
+            && (!is_epoch(epoch) || epoch.len() > OWN_EPOCH_BYTES_MAX || epoch.contains('+'))
         {
             return Err(PublishArgsError::Epoch(epoch.clone()));
         }

@@ -4,6 +4,7 @@ use super::{check, explained, feeds};
 use crate::config::{Change, Changes, Config, Settings, Sources};
 use crate::control::LogLevel;
 use crate::server::Server;
+use crate::wire::client::without_logins;
 use std::path::Path;
 
 /// What is in force, and where it is read from.
@@ -101,9 +102,11 @@ impl Reload {
 /// What has changed, and what has not.
 fn tell(live: &[Change], left: &[Change], path: &Path) {
     for Change { path, old, new, .. } in live {
+        let [old, new] = [old, new].map(|value| without_logins(value));
         tracing::info!("{path}: {old} → {new}");
     }
     for Change { path, old, new, .. } in left {
+        let [old, new] = [old, new].map(|value| without_logins(value));
         tracing::warn!("{path}: {old} → {new} needs a restart and is not applied");
     }
     let (path, changed, left) = (path.display(), live.len(), left.len());

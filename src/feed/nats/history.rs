@@ -90,7 +90,9 @@ async fn read_all(
     let pass = Pass { stream: &stream, target, sender };
     match plan {
         Plan::From(position) => {
-            let start_sequence = position.stream_seq + 1;
+            // A position beyond the end is of a stream that was there before this one.
+            let is_of_this = position.stream_seq <= target;
+            let start_sequence = if is_of_this { position.stream_seq + 1 } else { 1 };
             if start_sequence <= target {
                 let policy = DeliverPolicy::ByStartSequence { start_sequence };
                 let consumer = pass.consumer(prefix.wildcard(), policy).await?;

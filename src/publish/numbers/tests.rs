@@ -94,3 +94,16 @@ fn what_was_never_defined_has_no_number() {
     let mut numbers = Numbers::new(vec![false]);
     assert_eq!(numbers.number(trade(1), &Positions::default()), None);
 }
+
+/// Which must not be number 1 of an epoch in which the symbol may have had others.
+#[test]
+fn a_symbol_of_which_nothing_is_known_begins() {
+    let (mut numbers, mut positions) = (numbers(false), Positions::default());
+    assert!(numbers.begins(&trade(1), &positions));
+    numbers.number(trade(1), &positions);
+    assert!(!numbers.begins(&trade(2), &positions), "it has begun");
+    numbers.begin_term();
+    positions.read(name(), Channel::Trades, 7);
+    assert!(!numbers.begins(&trade(2), &positions), "it is known");
+    assert!(!self::numbers(true).begins(&trade(1), &Positions::default()), "it has its own");
+}

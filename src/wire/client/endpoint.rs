@@ -39,9 +39,21 @@ pub enum EndpointError {
     Escape(String),
 }
 
+/// A text with URLs in it, without what stands before their `@`: for logs, errors and pages.
+pub fn without_logins(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let host = part.rsplit_once('@').map_or(part, |(_, host)| host);
+        shown.push_str("://");
+        shown.push_str(host);
+    }
+    shown
+}
+
 impl Endpoint {
     pub fn parse(url: &str) -> Result<Endpoint, EndpointError> {
-        let given = || url.to_string();
+        let given = || without_logins(url);
         let uri: Uri = url.parse().map_err(|e| EndpointError::Syntax(given(), format!("{e}")))?;
         let host = uri.host().unwrap_or("").trim_start_matches('[').trim_end_matches(']');
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
@@ -162,6 +174,17 @@ fn encode(value: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logins_are_shown_nowhere() {
+        let text = r#"feeds = ["nats://me:p@w@a,tls://tok@b", "stdin", "ws://c/d"]"#;
+        let shown = r#"feeds = ["nats://a,tls://b", "stdin", "ws://c/d"]"#;
+        assert_eq!(without_logins(text), shown);
+        let error = Endpoint::parse("ws://me:se cret@h").expect_err("a blank").to_string();
+        assert!(!error.contains("cret") && error.contains("ws://h"), "{error}");
+        let error = Endpoint::parse("ftp://me:secret@h/x");
+        assert!(!error.expect_err("no such scheme").to_string().contains("secret"));
+    }
 
     #[test]
     fn a_url_is_taken_apart_and_put_together() {

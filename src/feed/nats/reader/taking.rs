@@ -52,9 +52,12 @@ impl Reader {
     }
 
     fn hear(&mut self, message: &Message) {
-        let Some(meta) = Meta::parse(&message.payload) else {
+        let Some(mut meta) = Meta::parse(&message.payload) else {
             return NatsCounters::count(&self.counters.strange);
         };
+        if self.holds() || !self.backlog.is_empty() || self.outbox.is_backed_up() {
+            meta.stream_seq = None; // what was sent before it still waits, and may be thrown away
+        }
         let (servers, now_ms) = (&self.following.servers, self.now_ms());
         match self.reign.hear(&meta, now_ms) {
             Heard::Nothing => {}
