@@ -44,7 +44,7 @@ fn the_tape_is_filled_with_what_it_can_hold_of_a_longer_stream() {
     }
     publisher.settle();
     let node = Node::follow(&nats, "--tape-ticks 500");
-    node.wait_for_ticks(250);
+    node.wait_for_ticks(500);
     publisher.trades("A", 1_501..=1_501);
     let mut client = node.resume("A", "e1", 1_400);
     assert_eq!(trades_until(&mut client, "A", 1_501), whole(1_401..=1_501));
