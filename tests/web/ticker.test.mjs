@@ -105,15 +105,18 @@ test('a connection that is cut under the page costs no trade', async () => {
       globalThis.gaps += added.filter(node => node.classList.contains('gap')).length
     }
     new MutationObserver(count).observe(document.getElementById('prints'), { childList: true })
+    // Noted as it happens, since it may be over before anybody looks.
+    globalThis.losses = 0
+    const connection = document.getElementById('connection')
+    new MutationObserver(() => { globalThis.losses += connection.dataset.state !== 'live' })
+      .observe(connection, { attributes: true })
   })
   for (let cuts = 0; cuts < 2; cuts++) {
     const seen = trades.length
     await until('trades', async () => await desk.word() === 'Live' && trades.length > seen + 10)
-    // Noted by the page, since it may be over before it is looked at.
-    const lost = page.waitForFunction(() => (
-      document.getElementById('connection').dataset.state !== 'live'))
+    const losses = await page.evaluate(() => globalThis.losses)
     cable.cut()
-    await lost
+    await until('the loss', async () => await page.evaluate(() => globalThis.losses) > losses)
   }
   const seen = trades.length
   await until('the last trades', async () => (
