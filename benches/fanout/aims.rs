@@ -129,7 +129,7 @@ pub fn published_updates_per_core(published: &Published) -> f64 {
 }
 
 fn row_aims(results: &Results, aims: &mut Vec<Aim>) {
-    for workload in ["L1", "L2", "L3", "L4", "L4 at 200/s", "L5", "L6", "L6 at 200/s"] {
+    for workload in ["L1", "L2", "L3", "L4", "L4 at 200 Hz", "L5", "L6", "L6 at 200 Hz"] {
         let is_batched = workload.starts_with("L4") || workload.starts_with("L6");
         let bound = if is_batched { 1.5 } else { 1.3 };
         let measured = ratio(results, workload, Figures::cpu_us_per_tick);

@@ -54,7 +54,7 @@ fn check_names() {
     let rates = ["L1", "L2", "L3", "L4", "L5", "L6"].map(rate);
     assert_eq!(rates, [1.0, 10.0, 50.0, 50.0, 100.0, 100.0], "as published");
     let raised = workload::cells("L6", 18_000, 90).remove(1);
-    assert_eq!((raised.name.as_str(), raised.market.burst), ("L6 at 200/s", 40));
+    assert_eq!((raised.name.as_str(), raised.market.burst), ("L6 at 200 Hz", 40));
     assert_eq!((rate("W1"), rate("W2"), rate("M1")), (25.0, 500.0, 40.0));
 }
 

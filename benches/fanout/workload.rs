@@ -224,7 +224,7 @@ fn liberator(name: &str, rate: &str, users: usize, mean_ms: f64, flush_ms: u64) 
 fn with_raised(row: Cell, factor: usize, connections_max: usize) -> Vec<Cell> {
     let raised = row.clone().raised(factor);
     let rate = raised.market.updates_per_second(raised.symbols_each());
-    let raised = Cell { name: format!("{} at {rate}/s", row.name), ..raised };
+    let raised = Cell { name: format!("{} at {rate} Hz", row.name), ..raised };
     vec![row.capped(connections_max), raised.capped(connections_max)]
 }
 
