@@ -67,6 +67,7 @@ impl Load {
                 }
             }
         }
+        command.args(["--rest-us", &cell.rest_us.to_string()]);
         let troubles = cell.troubles;
         for (flag, share) in [("--stall", troubles.stall), ("--slow", troubles.slow)] {
             if share > 0.0 {

@@ -163,7 +163,7 @@ fn build_floor() {
 
 fn list() {
     for name in workload::NAMES {
-        for cell in workload::cells(name, 18_000, 50) {
+        for cell in workload::cells(name, 18_000, args::BATCH_MS) {
             println!("{:<24} {:>6} connections: {}", cell.name, cell.connections, cell.shows);
         }
     }

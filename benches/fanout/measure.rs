@@ -12,6 +12,12 @@ use std::time::{Duration, Instant};
 /// Time for a server to come to rest before its memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// A core is at rest when it was idle for this share of a look; that is waited for, but not for
+/// ever. The kernel frees the sockets and rings of the run before for some seconds.
+const REST_SHARE_MIN: f64 = 0.95;
+const REST_LOOK: Duration = Duration::from_millis(500);
+const REST_WAIT: Duration = Duration::from_secs(20);
+
 /// How every run of a session is done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
@@ -117,6 +123,7 @@ impl Figures {
 
 /// Starts the server, opens the connections, warms up, counts, and ends all.
 pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figures, RunError> {
+    wait_for_rest(plan.core_server);
     let mut running = server.start(cell, plan.core_server, &plan.tapecast_flags)?;
     running.separate(plan.core_server, plan.core_load);
     std::thread::sleep(SETTLE);
@@ -155,6 +162,19 @@ pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figur
     }
 }
 
+/// What is left of the run before would be charged to this one, or disturb it.
+fn wait_for_rest(core: usize) {
+    let began = Instant::now();
+    while began.elapsed() < REST_WAIT {
+        let (look, idle) = (Instant::now(), process::core_idle_s(core));
+        std::thread::sleep(REST_LOOK);
+        let idle_s = process::core_idle_s(core) - idle;
+        if idle_s >= REST_SHARE_MIN * look.elapsed().as_secs_f64() {
+            break;
+        }
+    }
+}
+
 /// A load that fails because its server is gone says less than the server.
 fn died_or(running: &mut Running, error: LoadError) -> RunError {
     running.has_died().map_or(RunError::Load(error), RunError::Died)
@@ -178,14 +198,15 @@ fn count(
         feed.counts().late_ns_max.store(0, Ordering::Relaxed);
     }
     let (bursts_before, segments_before) = (bursts(), process::segments_sent());
-    let busy_before = process::core_busy_s(plan.core_server);
+    let idle_before = process::core_idle_s(plan.core_server);
     let cpu_before = cpu.total_ns();
     let start = Instant::now();
     load.count()?;
     std::thread::sleep(plan.window.saturating_sub(start.elapsed()));
     figures.server_cpu_s = (cpu.total_ns() - cpu_before) as f64 / 1e9;
     figures.seconds = start.elapsed().as_secs_f64();
-    let busy_s = process::core_busy_s(plan.core_server) - busy_before;
+    let idle_s = process::core_idle_s(plan.core_server) - idle_before;
+    let busy_s = figures.seconds - idle_s;
     figures.others_share = ((busy_s - figures.server_cpu_s) / figures.seconds).max(0.0);
     let bursts_after = bursts();
     figures.segments = process::segments_sent() - segments_before;

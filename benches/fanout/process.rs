@@ -156,15 +156,15 @@ fn number(text: &str, word: &str) -> u64 {
     rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
-/// Seconds that a core was not idle, since it started: all but the fields 4 and 5 of its line in
-/// /proc/stat, which count in hundredths (proc(5)); guests are counted in user time already.
-pub fn core_busy_s(core: usize) -> f64 {
+/// Seconds that a core was idle, since it started: the fields 4 and 5 of its line in /proc/stat,
+/// which count in hundredths (proc(5)). The other fields are samples, of which a core full of
+/// softirqs has more than 100 a second.
+pub fn core_idle_s(core: usize) -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let name = format!("cpu{core} ");
     let line = text.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or("");
-    let fields = line.split_whitespace().take(8).enumerate();
-    let busy = fields.filter(|(field, _)| !matches!(field, 3 | 4));
-    busy.filter_map(|(_, count)| count.parse::<u64>().ok()).sum::<u64>() as f64 / 100.0
+    let idle = line.split_whitespace().skip(3).take(2);
+    idle.filter_map(|count| count.parse::<u64>().ok()).sum::<u64>() as f64 / 100.0
 }
 
 /// TCP segments that the machine has sent, both ends of the loopback together.

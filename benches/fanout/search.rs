@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Windows of the search; the number that it gives is measured by the rounds.
 const WINDOW_MAX: Duration = Duration::from_secs(4);
-const WARMUP: Duration = Duration::from_secs(1);
+const WARMUP: Duration = Duration::from_secs(3);
 
 /// Users are found to a fortieth of the most.
 const STEPS_PER_RANGE: usize = 40;

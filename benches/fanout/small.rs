@@ -42,17 +42,19 @@ fn check_figures(server: &str, figures: &Figures) {
 
 fn check_names() {
     let all: Vec<Cell> =
-        workload::NAMES.iter().flat_map(|name| workload::cells(name, 18_000, 50)).collect();
+        workload::NAMES.iter().flat_map(|name| workload::cells(name, 18_000, 90)).collect();
     let mut names: Vec<&str> = all.iter().map(|cell| cell.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all.len(), "every cell has a name of its own");
     let rate = |name: &str| {
-        let cell = workload::cells(name, 18_000, 50).remove(0);
+        let cell = workload::cells(name, 18_000, 90).remove(0);
         cell.market.updates_per_second(cell.symbols_each()).round()
     };
     let rates = ["L1", "L2", "L3", "L4", "L5", "L6"].map(rate);
     assert_eq!(rates, [1.0, 10.0, 50.0, 50.0, 100.0, 100.0], "as published");
+    let raised = workload::cells("L6", 18_000, 90).remove(1);
+    assert_eq!((raised.name.as_str(), raised.market.burst), ("L6 at 200 Hz", 40));
     assert_eq!((rate("W1"), rate("W2"), rate("M1")), (25.0, 500.0, 40.0));
 }
 
@@ -76,7 +78,7 @@ fn sample() -> Results {
     let run = |server: &str, round, outcome| Run { server: server.into(), round, outcome };
     let args = Args::parse_from(["fanout"]);
     let cell_results = CellResults {
-        cell: workload::cells("W2", 18_000, 50).remove(0),
+        cell: workload::cells("W2", 18_000, 90).remove(0),
         session: Session::now(&plan(&args)),
         runs: vec![
             run(FLOOR_SEND, 0, figures(0.100, 20_000.0)),

@@ -15,6 +15,10 @@ pub struct Cell {
     pub market: Market,
     /// Batching window that Tapecast is started with; 0 sends as soon as the turn comes.
     pub flush_ms: u64,
+    /// Rest of the load between two looks at its sockets: where sends are spread over time each
+    /// would wake it, and the server's core pays for that here, as it would not on a network.
+    #[serde(default)]
+    pub rest_us: u64,
     pub troubles: Troubles,
     /// Given where the number of users is to be found.
     pub published: Option<Published>,
@@ -100,6 +104,7 @@ impl Cell {
             interest: Interest::Same(each),
             market,
             flush_ms: 0,
+            rest_us: 0,
             troubles: Troubles::default(),
             published: None,
             point: None,
@@ -136,11 +141,14 @@ impl Cell {
     pub fn raised(mut self, factor: usize) -> Cell {
         self.market.burst *= factor;
         if let Some(published) = &mut self.published {
-            published.raised = factor;
+            published.raised *= factor;
         }
         self
     }
 }
+
+/// Of the workloads whose sends are spread over time.
+const SPREAD_REST_US: u64 = 300;
 
 /// Of the command line, in the order in which they are measured.
 pub const NAMES: [&str; 14] =
@@ -157,9 +165,15 @@ pub fn cells(name: &str, connections_max: usize, batch_ms: u64) -> Vec<Cell> {
         "L1" => liberator(name, "low", 100_000, 4.0, 0),
         "L2" => liberator(name, "medium", 40_000, 3.0, 0),
         "L3" => liberator(name, "high", 12_000, 6.0, 0),
-        "L4" => liberator(name, "high, batched", 30_000, 55.0, batch_ms),
+        "L4" => {
+            let row = liberator(name, "high, batched", 30_000, 55.0, batch_ms);
+            return with_raised(row, 4, connections_max);
+        }
         "L5" => liberator(name, "very high", 4_000, 9.0, 0),
-        "L6" => liberator(name, "very high, batched", 16_000, 55.0, batch_ms),
+        "L6" => {
+            let row = liberator(name, "very high, batched", 16_000, 55.0, batch_ms);
+            return with_raised(row, 2, connections_max);
+        }
         "M1" => {
             let two = [(24_000, 2.35), (192_000, 597.0)];
             let cell = |(users, mean_ms)| messages_of_512_bytes(name, users, mean_ms);
@@ -199,9 +213,19 @@ fn liberator(name: &str, rate: &str, users: usize, mean_ms: f64, flush_ms: u64) 
     Cell {
         interest: Interest::Random { each, of, cohorts: None },
         flush_ms,
+        rest_us: SPREAD_REST_US,
         published: Some(Published { by, users, cores: 8, updates_per_user, mean_ms, raised: 1 }),
         ..Cell::new(name, &format!("everyone different, {rate}"), 18_000, each, market)
     }
+}
+
+/// A row of few sends of many updates, and the same with more updates in each: a core is full by
+/// sends, so at a published latency the rate per client says how many updates it carries.
+fn with_raised(row: Cell, factor: usize, connections_max: usize) -> Vec<Cell> {
+    let raised = row.clone().raised(factor);
+    let rate = raised.market.updates_per_second(raised.symbols_each());
+    let raised = Cell { name: format!("{} at {rate} Hz", row.name), ..raised };
+    vec![row.capped(connections_max), raised.capped(connections_max)]
 }
 
 /// A message of 512 bytes is a frame of four quotes of one symbol, which the feed sends together:
@@ -219,6 +243,7 @@ fn messages_of_512_bytes(name: &str, users: usize, mean_ms: f64) -> Cell {
     };
     Cell {
         interest: Interest::Random { each: 1, of: 100, cohorts: None },
+        rest_us: SPREAD_REST_US,
         name: format!("{name} {mean_ms} ms"),
         published: Some(published),
         ..Cell::new(name, "messages of 512 bytes, 10 a second each", 18_000, 1, market)

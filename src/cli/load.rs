@@ -97,6 +97,7 @@ pub fn load(args: &LoadArgs) -> Result<Report, LoadError> {
         slow_share: args.slow,
         churn_hz: args.churn,
         is_cued: args.start_on_line,
+        rest: Duration::from_micros(args.rest_us),
     };
     let (first_seen, findings) = (FirstSeen::default(), Findings::default());
     let terms = plan.ask.terms();

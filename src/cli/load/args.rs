@@ -74,6 +74,10 @@ pub struct LoadArgs {
     /// Further connections a second that connect, subscribe, stay for 100 ms and close
     #[arg(long, value_name = "HZ")]
     pub churn: Option<f64>,
+    /// Rest between two looks at the sockets, at most 100000. What arrives meanwhile wakes nobody,
+    /// which a server on the same machine would pay for; latencies grow by up to the rest
+    #[arg(long, value_name = "US", default_value_t = 0)]
+    pub rest_us: u64,
     /// Encoding to ask for: json or msgpack [default: the URL's, or json]
     #[arg(long, value_name = "NAME")]
     pub encoding: Option<String>,
@@ -139,6 +143,9 @@ impl LoadError {
 /// What one thread can dial beside its readers.
 const CHURN_HZ_MAX: f64 = 5000.0;
 
+/// Within which all deadlines of a run are still seen in time.
+const REST_US_MAX: u64 = 100_000;
+
 impl LoadArgs {
     pub fn check_ranges(&self) -> Result<(), LoadError> {
         let of = self.symbols_of.unwrap_or(SYMBOLS_MAX);
@@ -165,6 +172,7 @@ impl LoadArgs {
                 self.churn.unwrap_or(0.0).to_string(),
                 "0.1 to 5000",
             ),
+            (self.rest_us <= REST_US_MAX, "rest-us", self.rest_us.to_string(), "0 to 100000"),
             ((1..=SYMBOLS_MAX).contains(&of), "symbols-of", of.to_string(), "1 to 100000"),
             (self.cohorts != Some(0), "cohorts", "0".to_string(), "1 or more"),
             (

@@ -16,6 +16,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use std::io;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Events that one turn takes from the kernel.
@@ -55,6 +56,8 @@ pub struct Plan {
     pub churn_hz: Option<f64>,
     /// Counting begins when whoever started the run says so.
     pub is_cued: bool,
+    /// Between two looks at the sockets.
+    pub rest: Duration,
 }
 
 impl Plan {
@@ -229,6 +232,9 @@ impl Driver {
 
     /// Waits for sockets, at most `sleep_max`, and gives each that is ready its turn.
     fn turn(&mut self, events: &mut Events, sleep_max: Duration) -> io::Result<()> {
+        if !self.plan.rest.is_zero() {
+            thread::sleep(self.plan.rest);
+        }
         let sleep = match (self.unfinished.is_empty(), self.slow.is_empty(), &self.churn) {
             (false, ..) => Duration::ZERO,
             (_, true, None) => sleep_max,
