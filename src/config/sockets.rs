@@ -18,6 +18,8 @@ pub struct SocketOptions {
     pub keepalive_count: u32,
     /// Connections that wait for their accept, per shard.
     pub backlog: u32,
+    /// `SO_INCOMING_CPU` of each listener is its shard's core.
+    pub incoming_cpu: bool,
 }
 
 /// The reasons stand with the declarations, in `tables/sockets.rs`.
@@ -32,6 +34,7 @@ impl Default for SocketOptions {
             keepalive_interval_s: 10,
             keepalive_count: 3,
             backlog: 4096,
+            incoming_cpu: false,
         }
     }
 }

@@ -3,9 +3,13 @@
 use crate::config::{LogFormat, LogSettings, check_level};
 use std::io::{self, IsTerminal};
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Registry, fmt, reload};
+
+/// The client of NATS. It tells by INFO what our own lines tell with its meaning, so it is heard
+/// from WARN on where the level does not name it.
+const NATS_CLIENT: &str = "async_nats";
 
 /// The level in force. Whoever has a clone may change it: the configuration's reload, and the
 /// admin port.
@@ -57,7 +61,8 @@ impl LogLevel {
 
     /// In words that [`LogLevel::set`] takes.
     pub fn current(&self) -> String {
-        self.targets.with_current(Targets::to_string).unwrap_or_else(|_| "off".into())
+        let given = |targets: &Targets| as_given(targets).to_string();
+        self.targets.with_current(given).unwrap_or_else(|_| "off".into())
     }
 }
 
@@ -65,7 +70,22 @@ fn targets(level: &str) -> Result<Targets, LogLevelError> {
     let unknown = |cure| LogLevelError::Unknown { level: level.to_string(), cure };
     check_level(level).map_err(unknown)?;
     let parts: Vec<&str> = level.split(',').map(str::trim).collect();
-    parts.join(",").parse().map_err(|error| unknown(format!("{error}")))
+    let given: Targets = parts.join(",").parse().map_err(|error| unknown(format!("{error}")))?;
+    let names_client = parts.iter().any(|part| part.starts_with(NATS_CLIENT));
+    Ok(match given.default_level() {
+        Some(level) if !names_client => {
+            given.with_target(NATS_CLIENT, level.min(LevelFilter::WARN))
+        }
+        _ => given,
+    })
+}
+
+/// Without what [`targets`] adds by itself.
+fn as_given(targets: &Targets) -> Targets {
+    let Some(level) = targets.default_level() else { return targets.clone() };
+    let added = (NATS_CLIENT, level.min(LevelFilter::WARN));
+    let given = targets.iter().filter(|target| *target != added);
+    Targets::new().with_targets(given).with_default(level)
 }
 
 #[cfg(test)]
@@ -83,5 +103,23 @@ mod tests {
         assert_eq!(log.current(), "tapecast::feed=trace,warn");
         assert!(LogLevel::shows("tapecast::feed=trace, WARN", "tapecast::feed"));
         assert!(!LogLevel::shows("tapecast::feed=trace, WARN", "tapecast::cli"));
+    }
+
+    #[test]
+    fn the_client_of_nats_is_heard_from_warnings_on_unless_it_is_named() {
+        let of_client = |level: &str| {
+            let targets = targets(level).expect("a level");
+            [Level::ERROR, Level::WARN, Level::INFO]
+                .map(|level| targets.would_enable("async_nats::connector", &level))
+        };
+        for level in ["info", "trace", "warn", "tapecast=debug,info"] {
+            assert_eq!(of_client(level), [true, true, false], "{level}");
+        }
+        assert_eq!(of_client("error"), [true, false, false]);
+        assert_eq!(of_client("off"), [false; 3]);
+        assert_eq!(of_client("async_nats=info,warn"), [true; 3]);
+        assert_eq!(of_client("async_nats=off,debug"), [false; 3]);
+        let (_filter, log) = LogLevel::new("async_nats=debug,info").expect("a level");
+        assert_eq!(log.current(), "async_nats=debug,info");
     }
 }

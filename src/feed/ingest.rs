@@ -323,7 +323,7 @@ fn sooner(a: Rest, b: Rest) -> Rest {
 }
 
 /// The one place in the feed folder that reads a clock.
-fn wall_ns() -> i64 {
+pub(super) fn wall_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -68,6 +68,8 @@ pub enum PublishError {
     JetStream { what: &'static str, name: String, why: String },
     #[error("the connection to NATS was lost")]
     Lost,
+    #[error("it was told to end before the server had answered")]
+    Stopped,
     #[error("cannot start the publishing thread: {0}; raise the limits of threads and descriptors")]
     Thread(#[from] io::Error),
 }
@@ -80,9 +82,10 @@ impl PublishError {
             PublishError::Nats(error) => {
                 matches!(error, NatsError::BadUrl { .. } | NatsError::File { .. })
             }
-            PublishError::NoJetStream | PublishError::JetStream { .. } | PublishError::Lost => {
-                false
-            }
+            PublishError::NoJetStream
+            | PublishError::JetStream { .. }
+            | PublishError::Lost
+            | PublishError::Stopped => false,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::states::States;
 use super::unstored::Unstored;
 use crate::feed::{Inlet, LogLimit, TickLines};
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -23,6 +24,9 @@ const CONNECT_EVERY: Duration = Duration::from_millis(250);
 
 /// For connecting, with stream, bucket and what is read of them.
 const OPEN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the thread waits for an answer before it counts a turn and looks whether it is to end.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// All that outlives a connection. What belongs to one connection is in [`Connection`].
 ///
@@ -139,6 +143,9 @@ impl Publisher {
             runtime.shutdown_background();
             self.counters.is_connected.store(false, Ordering::Relaxed);
             let Err(error) = ended else { break };
+            if matches!(error, PublishError::Stopped) {
+                break;
+            }
             if error.is_final() && !was_up {
                 return Err(error);
             }
@@ -165,9 +172,10 @@ impl Publisher {
 
     /// A connection with all that the present role needs.
     async fn open(&mut self) -> Result<Connection, PublishError> {
-        let mut connection = Connection::open(&self.options).await?;
+        let mut connection = self.attend(Connection::open(&self.options)).await?;
         self.lease.listens(Instant::now());
-        match connection.set_up(&self.options).await {
+        match self.attend(connection.set_up(&self.options)).await {
+            Err(PublishError::Stopped) => return Err(PublishError::Stopped),
             // Live needs no stream: who leads already goes on, and tries for one later.
             Err(error) if self.role == Role::Leader && !error.is_final() => {
                 tracing::warn!("{error}; live goes on and nothing is stored");
@@ -175,10 +183,28 @@ impl Publisher {
             set_up => set_up?,
         }
         if self.role == Role::Standby {
-            connection.listen(&self.options).await?;
+            self.attend(connection.listen(&self.options)).await?;
             self.read_stream(&connection).await?;
         }
         Ok(connection)
+    }
+
+    /// Waits for what a server is asked. It may take long to answer, or hang: meanwhile turns are
+    /// counted, since the thread is well, and it ends when it is told to.
+    pub(super) async fn attend<T>(
+        &self,
+        answer: impl Future<Output = Result<T, PublishError>>,
+    ) -> Result<T, PublishError> {
+        let mut answer = pin!(answer);
+        loop {
+            if self.stop.load(Ordering::Acquire) {
+                return Err(PublishError::Stopped);
+            }
+            match tokio::time::timeout(SLICE, &mut answer).await {
+                Ok(answered) => return answered,
+                Err(_) => add(&self.counters.turns, 1),
+            }
+        }
     }
 
     /// What was heard before the connection was lost may have gone on without us.

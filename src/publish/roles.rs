@@ -113,7 +113,7 @@ impl Publisher {
     /// Whether the stream has messages of a term above ours.
     async fn another_led(&mut self, connection: &Connection) -> Result<bool, PublishError> {
         let Some(store) = &connection.store else { return Ok(false) };
-        let found = stream::read(&store.stream, &self.options.prefix).await?;
+        let found = self.attend(stream::read(&store.stream, &self.options.prefix)).await?;
         Ok(found.term > self.counters.term.load(Ordering::Relaxed))
     }
 
@@ -133,7 +133,7 @@ impl Publisher {
         self.takes_over = false;
         self.lease.given_back();
         self.enter(Role::Standby);
-        connection.listen(&self.options).await?;
+        self.attend(connection.listen(&self.options)).await?;
         // What was given while we did not listen.
         self.positions.were_deaf();
         self.read_stream(connection).await
@@ -198,7 +198,7 @@ impl Publisher {
         connection: &Connection,
     ) -> Result<(), PublishError> {
         let Some(store) = &connection.store else { return Ok(()) };
-        let found = stream::read(&store.stream, &self.options.prefix).await?;
+        let found = self.attend(stream::read(&store.stream, &self.options.prefix)).await?;
         self.lease.saw_term(found.term);
         self.flight.begin_at(found.stream_seq);
         let Some(epoch) = found.epoch else { return Ok(()) };

@@ -1,7 +1,8 @@
 //! One file of a recording: whole zstd frames, and nothing after them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use zstd::stream::read::Decoder;
 
@@ -43,7 +44,7 @@ pub enum SegmentError {
         "cannot complete {path}: {why}; what was written stays there, and a next start ends it"
     )]
     Complete { path: PathBuf, why: io::Error },
-    #[error("{0} is being written by another process; give another --name or --out")]
+    #[error("{0} is written by another process as well; give another --name or --out")]
     Locked(PathBuf),
     #[error("cannot recover {path}: {why}; move it away, or make it readable and writable")]
     Recover { path: PathBuf, why: io::Error },
@@ -53,9 +54,21 @@ impl Segment {
     /// Creates `path` with `.part` behind it, which must not exist.
     pub fn create(path: &Path) -> Result<Segment, SegmentError> {
         let part = part_of(path);
-        let wrong = |why| SegmentError::Create { path: part.clone(), why };
+        let wrong = |why: io::Error| match why.kind() {
+            ErrorKind::AlreadyExists => SegmentError::Locked(part.clone()),
+            _ => SegmentError::Create { path: part.clone(), why },
+        };
         let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(wrong)?;
         lock(&file, &part)?;
+        // Before it was locked, another recorder that starts may have taken it for a leftover.
+        if !is_named(&file, &part) {
+            return Err(SegmentError::Locked(part));
+        }
+        // Whoever completes a file of this name holds the name that is locked now.
+        if path.exists() {
+            fs::remove_file(&part).map_err(wrong)?;
+            return Err(SegmentError::Locked(path.to_path_buf()));
+        }
         let folder = folder_of(path);
         sync_folder(&folder).map_err(wrong)?;
         Ok(Segment { part, path: path.to_path_buf(), folder, file, bytes: 0 })
@@ -100,6 +113,10 @@ pub fn recover(part: &Path) -> Result<Recovered, SegmentError> {
     let wrong = |why| SegmentError::Recover { path: part.to_path_buf(), why };
     let file = OpenOptions::new().read(true).write(true).open(part).map_err(wrong)?;
     lock(&file, part)?;
+    // Its writer may have completed it meanwhile.
+    if !is_named(&file, part) {
+        return Err(SegmentError::Locked(part.to_path_buf()));
+    }
     let path = part.with_extension("");
     let length = file.metadata().map_err(wrong)?.len();
     let bytes = whole_frames(&file).map_err(wrong)?;
@@ -143,6 +160,14 @@ fn lock(file: &File, path: &Path) -> Result<(), SegmentError> {
     })
 }
 
+/// Whether the file still has this name.
+fn is_named(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
 fn folder_of(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).into()
 }
@@ -181,12 +206,51 @@ mod tests {
         segment.sync().expect("a disk");
         assert!(part_of(&path).exists() && !path.exists());
         assert!(matches!(recover(&part_of(&path)), Err(SegmentError::Locked(_))));
-        assert!(matches!(Segment::create(&path), Err(SegmentError::Create { .. })));
+        assert!(matches!(Segment::create(&path), Err(SegmentError::Locked(_))));
         let (given, bytes) = segment.complete().expect("a disk");
         let written = fs::read(&path).expect("it is there");
         assert_eq!((&given, bytes as usize), (&path, written.len()));
         assert_eq!(zstd::decode_all(&written[..]).expect("whole frames"), b"one\ntwo\n");
         assert!(!part_of(&path).exists());
+        // One that counted its files at the same time comes to the same name.
+        assert!(matches!(Segment::create(&path), Err(SegmentError::Locked(of)) if of == path));
+        assert!(!part_of(&path).exists());
+        assert_eq!(fs::read(&path).expect("it is there"), written);
+        fs::remove_dir_all(&folder).expect("it is ours");
+    }
+
+    /// Method: many recorders that want one name at the same time, while others start and complete
+    /// what they take for leftovers. Each file that somebody was given must be there at the end.
+    #[test]
+    fn of_several_that_create_one_file_one_has_it() {
+        let folder = folder("race");
+        for round in 0..50 {
+            let path = folder.join(format!("{round}.ndjson.zst"));
+            let go = std::sync::Barrier::new(4);
+            let written = std::thread::scope(|scope| {
+                let creators = [1, 2].map(|_| {
+                    scope.spawn(|| {
+                        go.wait();
+                        let mut segment = Segment::create(&path).ok()?;
+                        segment.append(&frame("one\n")).expect("room");
+                        Some(segment.complete().expect("it is ours alone"))
+                    })
+                });
+                let starters = [1, 2].map(|_| {
+                    scope.spawn(|| {
+                        go.wait();
+                        let _ = recover(&part_of(&path));
+                    })
+                });
+                for starter in starters {
+                    starter.join().expect("no panic");
+                }
+                creators.map(|creator| creator.join().expect("no panic"))
+            });
+            let count = written.iter().flatten().count();
+            assert!(count <= 1, "{written:?}");
+            assert_eq!(path.exists(), count == 1, "{written:?}");
+        }
         fs::remove_dir_all(&folder).expect("it is ours");
     }
 

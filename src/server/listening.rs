@@ -2,7 +2,7 @@
 
 use super::StartError;
 use crate::config::Settings;
-use crate::shard::{listen, passed_listeners};
+use crate::shard::{listen, passed_listeners, prefer_core};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,8 +18,10 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// What systemd passed, all of it; else one listener a shard on `--listen`.
-    pub fn begin(settings: &Settings, shards: usize) -> Result<Listening, StartError> {
+    /// What systemd passed, all of it; else one listener a shard on `--listen`. `cores` has that
+    /// of each shard.
+    pub fn begin(settings: &Settings, cores: &[usize]) -> Result<Listening, StartError> {
+        let shards = cores.len();
         let passed = passed_listeners(&settings.sockets, shards)?;
         let is_passed = !passed.is_empty();
         let sockets = match is_passed {
@@ -31,6 +33,11 @@ impl Listening {
             sockets,
             shards,
         };
+        if settings.sockets.incoming_cpu {
+            for (socket, core) in listening.sockets.iter().zip(cores.iter().cycle()) {
+                prefer_core(socket, *core)?;
+            }
+        }
         if is_passed {
             listening.log_passed(settings.listen);
         }

@@ -126,7 +126,7 @@ impl Server {
         }
         let reception = sources.iter().find_map(|source| source.reception());
         let has_live_feed = sources.iter().any(|source| source.is_live());
-        let listening = Listening::begin(settings, cores.len())?;
+        let listening = Listening::begin(settings, &cores)?;
         let epoch = new_epoch();
         let doors = doors(&counters)?;
         let mut shards = Vec::with_capacity(cores.len());

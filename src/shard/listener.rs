@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::config::SocketOptions;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// Why the server does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,16 @@ pub fn listen(
         listeners.push(OwnedFd::from(socket));
     }
     Ok(listeners)
+}
+
+/// Connections whose packets this core handles come to this listener of those that share its
+/// address; those of a core that none has asked for are shared out as ever (`SO_INCOMING_CPU`,
+/// socket(7)).
+pub fn prefer_core(listener: &OwnedFd, core: usize) -> Result<(), ListenError> {
+    let socket = SockRef::from(listener);
+    let address = socket.local_addr().ok().and_then(|bound| bound.as_socket());
+    let address = address.unwrap_or(SocketAddr::from(([0; 4], 0)));
+    socket.set_cpu_affinity(core).map_err(|e| explain(address, "SO_INCOMING_CPU", e))
 }
 
 /// Whether the address could be listened on, without doing so: nobody can connect meanwhile.

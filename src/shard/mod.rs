@@ -41,7 +41,7 @@ pub use flow::FlowCounters;
 pub use gauges::OverloadGauges;
 pub use histogram::{BUCKETS, Histogram, Reading, bound};
 pub use inspection::{Inquiry, Inspected};
-pub use listener::{ListenError, listen, passed_listeners, try_address};
+pub use listener::{ListenError, listen, passed_listeners, prefer_core, try_address};
 pub use mailbox::ShardPort;
 pub use probe::{RingError, is_too_old, probe, release};
 pub use ring::{RingSettings, SendNow, SocketRing};

@@ -6,6 +6,7 @@ mod leading;
 mod listener;
 #[path = "../nats/server.rs"]
 mod nats_server;
+mod opening;
 mod publisher;
 mod reconnect;
 mod stored;

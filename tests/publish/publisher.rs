@@ -18,9 +18,14 @@ pub struct Publisher {
 impl Publisher {
     /// With these flags, split at blanks.
     pub fn start(server: &NatsServer, flags: &str) -> Publisher {
+        Publisher::start_with(&server.url(), flags, &[])
+    }
+
+    /// To this server, with these variables.
+    pub fn start_with(url: &str, flags: &str, environment: &[(&str, &str)]) -> Publisher {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tapecast"));
-        command.args(["publish", "--to", &server.url()]).args(flags.split_whitespace());
-        command.env("TAPECAST_LOG_LEVEL", "info");
+        command.args(["publish", "--to", url]).args(flags.split_whitespace());
+        command.env("TAPECAST_LOG_LEVEL", "info").envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary that cargo has just built");
         let log = Arc::new(Mutex::new(String::new()));

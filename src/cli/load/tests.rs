@@ -64,6 +64,7 @@ fn args(url: String, connections: usize) -> LoadArgs {
         churn: None,
         encoding: None,
         start_on_line: false,
+        rest_us: 0,
         json: false,
     }
 }

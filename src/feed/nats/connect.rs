@@ -2,13 +2,15 @@
 
 use super::subject::unescape;
 use crate::config::NatsSettings;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use crate::feed::ingest::wall_ns;
+use crate::feed::log_limit::LogLimit;
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
 use std::fmt::{self, Display};
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -61,6 +63,7 @@ pub struct Link {
     pub errors: AtomicU64,
     /// Rung after each change of the above, for one who waits.
     pub changed: Notify,
+    warnings: Mutex<LogLimit>,
 }
 
 /// Why there is no connection.
@@ -147,7 +150,39 @@ impl Link {
             }
             Event::Draining => {}
         }
+        if let Some(complaint) = complaint(event) {
+            self.warn(&complaint);
+        }
         self.changed.notify_one();
+    }
+
+    fn warn(&self, complaint: &str) {
+        // What a panic left of the counts counts on.
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(suppressed) = warnings.admit(wall_ns()) {
+            tracing::warn!(suppressed, "nats: {complaint}");
+        }
+    }
+}
+
+/// What an operator can do something about, with the cure. A connection that cannot be made is told
+/// by who makes it.
+fn complaint(event: &Event) -> Option<String> {
+    match event {
+        Event::SlowConsumer(_) => Some(
+            "messages were dropped, which came faster than they were taken; give this process \
+             more of its core, or take fewer symbols"
+                .into(),
+        ),
+        Event::ServerError(ServerError::AuthorizationViolation) => Some(
+            "the server says that the login does not hold; look at nats_credentials, \
+             nats_token_file, nats_user"
+                .into(),
+        ),
+        Event::ServerError(error) => Some(format!(
+            "the server says: {error}; look at its log, and at what it permits to this user"
+        )),
+        _ => None,
     }
 }
 
@@ -328,6 +363,22 @@ mod tests {
             let error = bad.parse::<Servers>().expect_err(bad).to_string();
             assert!(error.contains(word) && !error.contains("cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn complaints_name_the_cure_and_the_rest_is_none() {
+        let server = |error| complaint(&Event::ServerError(error)).expect("a complaint");
+        let other = server(ServerError::Other("Permissions Violation for Subscription".into()));
+        assert!(other.contains("Permissions Violation") && other.contains("look at"), "{other}");
+        assert!(server(ServerError::AuthorizationViolation).contains("nats_credentials"));
+        let slow = complaint(&Event::SlowConsumer(1)).expect("a complaint");
+        assert!(slow.contains("fewer symbols"), "{slow}");
+        assert_eq!(complaint(&Event::Connected), None);
+        let link = Link::default();
+        link.note(&Event::SlowConsumer(1));
+        link.note(&Event::ServerError(ServerError::Other("no".into())));
+        let counted = [&link.slow_consumer, &link.errors].map(|n| n.load(Ordering::Relaxed));
+        assert_eq!(counted, [1, 1]);
     }
 
     #[test]

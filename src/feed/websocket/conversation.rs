@@ -194,7 +194,8 @@ impl<'a> Conversation<'a> {
             return;
         }
         let last = self.upstream.positions.last(event.symbol(), Channel::Trades).unwrap_or(0);
-        let from = event.from.unwrap_or(last + 1);
+        // Behind the highest number there is no other.
+        let Some(from) = event.from.or_else(|| last.checked_add(1)) else { return };
         if from <= to {
             let symbol = event.symbol();
             let line = json!({"T": "gap", "S": symbol, "ch": "trades", "from": from, "to": to});

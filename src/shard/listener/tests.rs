@@ -139,3 +139,32 @@ fn a_peer_that_does_not_read_costs_less_than_its_budget() {
     let bytes = memory[0] + memory[4] + memory[5];
     assert!(bytes < 64 * 1024, "{bytes} bytes: {memory:?}");
 }
+
+/// Method: over loopback the sender's core handles the packets, so clients of each core must all
+/// come to the listener that asked for it.
+#[test]
+fn a_listener_gets_the_connections_of_the_core_it_prefers() {
+    let cores: Vec<_> = core_affinity::get_core_ids().unwrap_or_default();
+    let [first, .., last] = cores[..] else { panic!("this test needs two cores") };
+    let listeners = listen(loopback(), 2, &SocketOptions::default()).expect("listens");
+    let address = address_of(&listeners[0]);
+    for (listener, core) in listeners.iter().zip([first, last]) {
+        prefer_core(listener, core.id).expect("an option of every TCP socket");
+    }
+    for (chosen, core) in [first, last].into_iter().enumerate() {
+        let dial = move || {
+            assert!(core_affinity::set_for_current(core));
+            (0..20).map(|_| TcpStream::connect(address).expect("connects")).collect::<Vec<_>>()
+        };
+        let peers = std::thread::spawn(dial).join().expect("connects");
+        let counts = [0, 1].map(|listener| accepted(&listeners[listener]));
+        assert_eq!(counts[chosen], peers.len(), "core {}: {counts:?}", core.id);
+    }
+}
+
+/// Connections that wait at a listener; they are accepted and closed.
+fn accepted(listener: &OwnedFd) -> usize {
+    let listener = TcpListener::from(listener.try_clone().expect("a descriptor"));
+    listener.set_nonblocking(true).expect("an option");
+    listener.incoming().take_while(Result::is_ok).count()
+}

@@ -111,6 +111,21 @@ fn gaps_become_lines_with_both_ends() {
     assert!(ending.expect_err("another server").is_refusal);
 }
 
+/// Method: the highest number that there is, and a gap that begins behind it.
+#[test]
+fn behind_the_highest_number_nothing_is_lost() {
+    let mut upstream = upstream();
+    let mut conversation = Conversation::new(&mut upstream, credentials());
+    conversation.take(GREETING).expect("good");
+    conversation.take(r#"[{"T":"success","msg":"authenticated"}]"#).expect("good");
+    let last = u64::MAX;
+    let items = format!(
+        r#"[{{"T":"t","S":"A","sq":{last}}},{{"T":"gap","S":"A","ch":"trades","to":{last}}}]"#
+    );
+    let out = conversation.take(&items).expect("good");
+    assert_eq!(text_of(&out[0]), format!("{{\"T\":\"t\",\"S\":\"A\",\"sq\":{last}}}\n"));
+}
+
 /// Method: each error before and after the subscription stands.
 #[test]
 fn errors_before_the_subscription_are_refusals_with_a_cure() {
