@@ -87,9 +87,13 @@ fn send_us(updates: f64, is_own: bool) -> f64 {
     let same = [
         (1.0, c::SEND_ONE.value),
         (50.0, 50.0 * c::UPDATE_OF_50.value),
-        (84.1, 84.1 * c::UPDATE_OF_84.value),
+        (84.6, 84.6 * c::UPDATE_OF_84.value),
     ];
-    let own = [(1.0, c::OWN_SEND_ONE.value), (8.2, 8.2 * c::OWN_UPDATE_OF_8.value)];
+    let own = [
+        (1.0, c::OWN_SEND_ONE.value),
+        (10.0, 10.0 * c::OWN_UPDATE_OF_10.value),
+        (18.4, 18.4 * c::OWN_UPDATE_OF_18.value),
+    ];
     let points: &[(f64, f64)] = if is_own { &own } else { &same };
     let updates = updates.max(1.0);
     for pair in points.windows(2) {
@@ -176,7 +180,7 @@ pub fn check() {
     // W1, W2 and the L rows come out as they went in.
     near(send_us(1.0, false), 5.073);
     near(send_us(50.0, false), 5.55);
-    near(send_us(8.2, true), 8.3722);
+    near(send_us(10.0, true), 7.71);
     let market = Market { symbols: 500.0, ticks_hz: 5_000.0, flush_hz: 10.0 };
     let all = Audience { interest: Interest::Same(50.0), max_hz: None }.demand(&market);
     near(all.updates_hz, 500.0);
