@@ -33,6 +33,7 @@ mod deadlines;
 mod epoch;
 mod feeds;
 mod flush;
+mod greeting;
 mod holding;
 pub mod interest;
 mod joining;
@@ -75,6 +76,7 @@ use book::Book;
 use boundary::Boundary;
 use cohort::Cohorts;
 use flush::Flush;
+use greeting::Greetings;
 use holding::Holding;
 use joining::Joins;
 use lines::Lines;
@@ -132,6 +134,7 @@ pub struct Hub {
     decoders: Decoders,
     queries: Queries,
     joins: Joins,
+    greetings: Greetings,
     flush: Flush,
     holding: Holding,
     /// Slot and generation of sessions that have something of their own to be composed.
@@ -184,6 +187,7 @@ impl Hub {
             decoders: Decoders::new(),
             queries: Queries::default(),
             joins: Joins::default(),
+            greetings: Greetings::default(),
             flush: Flush::default(),
             holding: Holding::default(),
             queue: VecDeque::new(),

@@ -11,6 +11,10 @@ use crate::wire::{
 use std::mem;
 use std::ops::ControlFlow;
 
+/// What most clients get at once: the answer to the upgrade, the first event, and the answer to a
+/// URL of some fifty symbols.
+const WELCOME_BYTES: usize = 1024;
+
 impl Hub {
     /// The socket gave bytes.
     pub fn receive(&mut self, slot: u32, bytes: &[u8], now: Now) {
@@ -95,6 +99,8 @@ impl Hub {
         self.counters.upgraded += 1;
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         session.format = upgrade.format;
+        // The answer to the upgrade, the first event, and to the URL's subscription.
+        session.personal().reserve(WELCOME_BYTES);
         upgrade.response(session.personal());
         self.note_whole(slot);
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
@@ -103,14 +109,13 @@ impl Hub {
             session.phase = Phase::Echoing;
         } else {
             session.phase = Phase::Streaming;
-            let id = format!("{:016x}", session.id);
             let limits = event::Limits {
                 symbols: self.settings.session_symbols_max,
                 since: crate::limits::SINCE_SYMBOLS_MAX,
                 message_bytes: COMMAND_BYTES_MAX,
             };
-            let (format, personal) = (session.format, session.personal());
-            event::connected(format, &self.epoch, &id, &limits, personal);
+            let (id, encoding) = (session.id, session.format.encoding);
+            self.greetings.write(encoding, &self.epoch, &limits, id, session.personal());
             self.apply_url(slot, &upgrade.options, now);
         }
         self.enqueue(slot);

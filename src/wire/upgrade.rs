@@ -192,7 +192,7 @@ fn header_encoding(headers: &[Header]) -> Encoding {
 fn has_word(headers: &[Header], name: &str, word: &str) -> bool {
     values(headers, name)
         .flat_map(|value| value.split(','))
-        .any(|part| part.trim().eq_ignore_ascii_case(word))
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(word))
 }
 
 /// The values of all headers of one name, without blanks around; what is not UTF-8 is empty.
@@ -200,7 +200,7 @@ fn values<'h>(headers: &'h [Header], name: &str) -> impl Iterator<Item = &'h str
     headers
         .iter()
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim())
+        .map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim_ascii())
 }
 
 #[cfg(test)]
