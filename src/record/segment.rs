@@ -44,7 +44,7 @@ pub enum SegmentError {
         "cannot complete {path}: {why}; what was written stays there, and a next start ends it"
     )]
     Complete { path: PathBuf, why: io::Error },
-    #[error("{0} is written by another process as well; give another --name or --out")]
+    #[error("{0} is being written by another process; give another --name or --out")]
     Locked(PathBuf),
     #[error("cannot recover {path}: {why}; move it away, or make it readable and writable")]
     Recover { path: PathBuf, why: io::Error },
