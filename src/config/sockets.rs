@@ -18,6 +18,8 @@ pub struct SocketOptions {
     pub keepalive_count: u32,
     /// Connections that wait for their accept, per shard.
     pub backlog: u32,
+    /// `TCP_DEFER_ACCEPT` (tcp(7)): a connection is accepted when its first bytes have come.
+    pub defer_accept: bool,
     /// `SO_INCOMING_CPU` of each listener is its shard's core.
     pub incoming_cpu: bool,
 }
@@ -34,6 +36,7 @@ impl Default for SocketOptions {
             keepalive_interval_s: 10,
             keepalive_count: 3,
             backlog: 4096,
+            defer_accept: true,
             incoming_cpu: false,
         }
     }

@@ -96,7 +96,6 @@ impl Hub {
         session.personal().extend_from_slice(&join.answer);
         self.changing(|hub| hub.join(slot, id));
         self.write_feeds_not_ok(slot);
-        self.arm(slot, now);
         true
     }
 

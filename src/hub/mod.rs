@@ -55,6 +55,7 @@ mod shedding;
 pub mod symbols;
 mod tape;
 mod view;
+mod welcomes;
 mod wheel;
 
 pub use accounts::{MemorySettings, Used};
@@ -84,6 +85,7 @@ use receive::Decoders;
 use sessions::Sessions;
 use shedding::Shedding;
 use std::collections::VecDeque;
+use welcomes::Welcomes;
 use wheel::Wheel;
 
 /// What a hub counts, since it began.
@@ -135,6 +137,7 @@ pub struct Hub {
     queries: Queries,
     joins: Joins,
     greetings: Greetings,
+    welcomes: Welcomes,
     flush: Flush,
     holding: Holding,
     /// Slot and generation of sessions that have something of their own to be composed.
@@ -188,6 +191,7 @@ impl Hub {
             queries: Queries::default(),
             joins: Joins::default(),
             greetings: Greetings::default(),
+            welcomes: Welcomes::default(),
             flush: Flush::default(),
             holding: Holding::default(),
             queue: VecDeque::new(),

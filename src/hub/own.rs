@@ -51,9 +51,9 @@ impl Hub {
         let session = self.sessions.at_mut(slot).expect("just seen");
         let out = &mut self.batch.own_bytes;
         let start = out.len();
-        if let Some(outgoing) = &mut session.outgoing {
-            out.extend_from_slice(&outgoing.take_personal());
-            session.outgoing = None;
+        if let Some(mut outgoing) = session.outgoing.take() {
+            out.extend_from_slice(outgoing.personal());
+            self.welcomes.give_back(outgoing);
         }
         let streaming = session.is_streaming();
         // Who waits gets the rest at the flush that it waits for: at its rate, not with a pong.

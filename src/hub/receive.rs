@@ -11,10 +11,6 @@ use crate::wire::{
 use std::mem;
 use std::ops::ControlFlow;
 
-/// What most clients get at once: the answer to the upgrade, the first event, and the answer to a
-/// URL of some fifty symbols.
-const WELCOME_BYTES: usize = 1024;
-
 impl Hub {
     /// The socket gave bytes.
     pub fn receive(&mut self, slot: u32, bytes: &[u8], now: Now) {
@@ -99,8 +95,7 @@ impl Hub {
         self.counters.upgraded += 1;
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");
         session.format = upgrade.format;
-        // The answer to the upgrade, the first event, and to the URL's subscription.
-        session.personal().reserve(WELCOME_BYTES);
+        session.outgoing.get_or_insert_with(|| self.welcomes.take());
         upgrade.response(session.personal());
         self.note_whole(slot);
         let session = self.sessions.at_mut(slot).expect("its caller has just seen it");

@@ -82,17 +82,26 @@ impl Wheel {
         }
     }
 
-    /// The start of the first taken slot of a level after the present one.
+    /// The start of the first taken slot of a level after the present one, which itself comes
+    /// last.
     fn next_in(&self, level: usize) -> Option<u64> {
         let unit = span_ms(level) >> 8;
-        let here = self.now_ms / unit;
-        let slots = (1..=SLOTS as u64).map(|ahead| here + ahead);
+        let from = self.now_ms / unit + 1;
+        let first = (from % SLOTS as u64) as usize;
         let taken = &self.levels[level].taken;
-        let mut found = slots.filter(|n| {
-            let slot = (*n % SLOTS as u64) as usize;
-            taken[slot / 64] & (1 << (slot % 64)) != 0
+        // Word by word, and the first one twice: its slots before the first are the farthest.
+        let mut words = (0..=taken.len()).map(|ahead| {
+            let at = (first / 64 + ahead) % taken.len();
+            let mask = match ahead {
+                0 => u64::MAX << (first % 64),
+                ahead if ahead == taken.len() => !(u64::MAX << (first % 64)),
+                _ => u64::MAX,
+            };
+            (at, taken[at] & mask)
         });
-        found.next().map(|n| n * unit)
+        let (at, word) = words.find(|(_, word)| *word != 0)?;
+        let slot = at * 64 + word.trailing_zeros() as usize;
+        Some((from + ((slot + SLOTS - first) % SLOTS) as u64) * unit)
     }
 }
 

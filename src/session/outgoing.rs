@@ -52,10 +52,6 @@ impl Outgoing {
         self.personal.len()
     }
 
-    pub fn take_personal(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.personal)
-    }
-
     pub fn is_empty(&self) -> bool {
         self.unfinished.is_empty() && self.personal.is_empty()
     }
@@ -86,7 +82,7 @@ mod tests {
         outgoing.personal().extend(b"pong");
         outgoing.progress(2, 40);
         assert!(!outgoing.is_unfinished() && !outgoing.is_empty());
-        assert_eq!(outgoing.take_personal(), b"pong");
+        assert_eq!(std::mem::take(outgoing.personal()), b"pong");
         assert!(outgoing.is_empty());
     }
 }

@@ -9,11 +9,15 @@ pub use passed::passed_listeners;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::config::SocketOptions;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+/// How long the kernel keeps a silent connection to itself: until it sends its part of the
+/// handshake for the second time, which is a second later. Clients of a WebSocket speak first.
+const DEFER_ACCEPT_S: libc::c_int = 1;
 
 /// Why the server does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +139,20 @@ fn tune(socket: &Socket, options: &SocketOptions) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_user_timeout(Some(Duration::from_millis(options.user_timeout_ms.into())))?;
     socket.set_tcp_notsent_lowat(options.notsent_lowat_bytes)?;
+    defer_accept(socket, if options.defer_accept { DEFER_ACCEPT_S } else { 0 })?;
     socket.set_send_buffer_size(options.send_buffer_bytes as usize)?;
     socket.set_recv_buffer_size(options.receive_buffer_bytes as usize)
+}
+
+/// `TCP_DEFER_ACCEPT` (tcp(7)), which socket2 leaves out. 0 turns it off.
+fn defer_accept(socket: &Socket, seconds: libc::c_int) -> io::Result<()> {
+    let (value, length) = (&raw const seconds, size_of_val(&seconds) as libc::socklen_t);
+    // SAFETY: the kernel reads one int, which outlives the call.
+    let result = unsafe {
+        let option = libc::TCP_DEFER_ACCEPT;
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, option, value.cast(), length)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn explain(address: SocketAddr, step: &'static str, source: io::Error) -> ListenError {

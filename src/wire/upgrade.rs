@@ -1,9 +1,11 @@
 //! The request that opens a WebSocket (RFC 6455, section 4.2) and its answer. Bytes in, bytes out.
 
 use super::refusal::quote;
-use super::{Encoding, Format, Queries, Refusal, UrlOptions};
+use super::{Format, Queries, Refusal, UrlOptions};
 use crate::limits::{UPGRADE_BYTES_MAX, UPGRADE_HEADERS_MAX};
-use httparse::{EMPTY_HEADER, Header, Request, Status};
+use asked::Asked;
+use httparse::{Request, Status};
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use tungstenite::handshake::derive_accept_key;
 
@@ -48,11 +50,11 @@ impl Upgrade {
 
 /// Reads the head of a request from all bytes received so far. A refusal ends the connection.
 pub fn parse(bytes: &[u8], echo_enabled: bool, queries: &mut Queries) -> Result<Parsed, Refusal> {
-    let mut headers = [EMPTY_HEADER; UPGRADE_HEADERS_MAX];
-    let mut request = Request::new(&mut headers);
+    let mut headers = [const { MaybeUninit::uninit() }; UPGRADE_HEADERS_MAX];
+    let mut request = Request::new(&mut []);
     // Nothing beyond the limit is looked at: a head that is longer is refused however it goes on.
     let head = &bytes[..bytes.len().min(UPGRADE_BYTES_MAX)];
-    match request.parse(head) {
+    match request.parse_with_uninit_headers(head, &mut headers) {
         Ok(Status::Complete(consumed)) => {
             let upgrade = judge(&request, echo_enabled, queries)?;
             Ok(Parsed::Request { upgrade, consumed })
@@ -97,20 +99,20 @@ fn judge(request: &Request, echo_enabled: bool, queries: &mut Queries) -> Result
     if request.version != Some(1) {
         return Err(version_refusal().without_body(method == "HEAD"));
     }
-    let headers = &*request.headers;
-    if method == "HEAD" || !asks_for_websocket(headers) {
+    let asked = Asked::of(request.headers);
+    if method == "HEAD" || !asked.is_upgrade() {
         let text = "this is a WebSocket endpoint; connect to it with ws:// or see the protocol";
         let refusal = Refusal::new(426, text).with("Upgrade", "websocket");
         return Err(refusal.without_body(method == "HEAD"));
     }
-    if values(headers, "Sec-WebSocket-Version").next() != Some("13") {
+    if asked.version != Some("13") {
         let text = "Sec-WebSocket-Version must be 13 (RFC 6455)";
         return Err(Refusal::new(426, text).with("Sec-WebSocket-Version", "13"));
     }
-    check_framing(headers)?;
-    let key = key(headers)?;
+    check_framing(&asked)?;
+    let key = key(&asked)?;
     let query = queries.parse(query)?;
-    let encoding = query.encoding.unwrap_or_else(|| header_encoding(headers));
+    let encoding = query.encoding.unwrap_or(asked.encoding);
     Ok(Upgrade {
         endpoint,
         options: query.options,
@@ -140,34 +142,26 @@ fn endpoint(path: &str, echo_enabled: bool) -> Option<Endpoint> {
     }
 }
 
-/// RFC 6455, section 4.2.1, items 3 and 4: both are lists of words, whose case does not count.
-fn asks_for_websocket(headers: &[Header]) -> bool {
-    has_word(headers, "Upgrade", "websocket") && has_word(headers, "Connection", "upgrade")
-}
-
 /// A host is required (RFC 9112, section 3.2), and a body would be taken for frames.
-fn check_framing(headers: &[Header]) -> Result<(), Refusal> {
-    if values(headers, "Host").count() != 1 {
+fn check_framing(asked: &Asked) -> Result<(), Refusal> {
+    if asked.hosts != 1 {
         return Err(Refusal::new(400, "the request must have one Host header; send it once"));
     }
-    let has_body = values(headers, "Transfer-Encoding").next().is_some()
-        || values(headers, "Content-Length").any(|length| length != "0");
-    if has_body {
+    if asked.has_body {
         return Err(Refusal::new(400, "an upgrade has no body; leave out Content-Length"));
     }
     Ok(())
 }
 
 /// The key: 16 bytes in base64 (RFC 6455, section 4.1, item 7).
-fn key<'h>(headers: &'h [Header]) -> Result<&'h str, Refusal> {
+fn key<'h>(asked: &Asked<'h>) -> Result<&'h str, Refusal> {
     let refused = |text: String| Refusal::new(400, text);
-    let mut keys = values(headers, "Sec-WebSocket-Key");
-    let key = match (keys.next(), keys.next()) {
-        (Some(key), None) => key,
-        (None, _) => {
+    let key = match asked.key {
+        Some(key) if asked.keys == 1 => key,
+        Some(_) => return Err(refused("Sec-WebSocket-Key stands twice; send it once".into())),
+        None => {
             return Err(refused("Sec-WebSocket-Key is missing; use a WebSocket client".into()));
         }
-        _ => return Err(refused("Sec-WebSocket-Key stands twice; send it once".into())),
     };
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let digits = key.strip_suffix("==").unwrap_or_default();
@@ -178,30 +172,6 @@ fn key<'h>(headers: &'h [Header]) -> Result<&'h str, Refusal> {
     Ok(key)
 }
 
-/// How Alpaca's SDKs ask for MessagePack: by the content type of a request without content.
-fn header_encoding(headers: &[Header]) -> Encoding {
-    let asks = values(headers, "Content-Type").any(|value| {
-        let kind = value.split(';').next().unwrap_or_default().trim();
-        ["application/msgpack", "application/x-msgpack"]
-            .iter()
-            .any(|known| kind.eq_ignore_ascii_case(known))
-    });
-    if asks { Encoding::MessagePack } else { Encoding::Json }
-}
-
-fn has_word(headers: &[Header], name: &str, word: &str) -> bool {
-    values(headers, name)
-        .flat_map(|value| value.split(','))
-        .any(|part| part.trim_ascii().eq_ignore_ascii_case(word))
-}
-
-/// The values of all headers of one name, without blanks around; what is not UTF-8 is empty.
-fn values<'h>(headers: &'h [Header], name: &str) -> impl Iterator<Item = &'h str> {
-    headers
-        .iter()
-        .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim_ascii())
-}
-
+mod asked;
 #[cfg(test)]
 mod tests;

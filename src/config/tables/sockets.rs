@@ -96,6 +96,17 @@ pub const TABLE: Table = Table {
             at: at!(sockets.backlog),
         },
         Setting {
+            key: "defer_accept",
+            value_name: "BOOL",
+            means: "TCP_DEFER_ACCEPT: a client is accepted when its request has come",
+            why: "Accept and request are one step then, which takes a third off a connect; a \
+                  client that says nothing holds no descriptor at first, and is accepted after \
+                  a second.",
+            changes: Changes::Restart,
+            form: Form::Switch,
+            at: at!(sockets.defer_accept),
+        },
+        Setting {
             key: "incoming_cpu",
             value_name: "BOOL",
             means: "SO_INCOMING_CPU: a shard gets the clients whose packets its core handles",

@@ -21,7 +21,8 @@ fn accepted_sockets_inherit_every_option() {
     let options = SocketOptions::default();
     let listener = listen(loopback(), 1, &options).expect("listens").remove(0);
     let address = address_of(&listener);
-    let _peer = TcpStream::connect(address).expect("connects");
+    let mut peer = TcpStream::connect(address).expect("connects");
+    peer.write_all(b"x").expect("sends");
     let (accepted, _) = TcpListener::from(listener).accept().expect("accepts");
     let socket = SockRef::from(&accepted);
     let seconds = |n: u32| Duration::from_secs(n.into());
@@ -33,6 +34,25 @@ fn accepted_sockets_inherit_every_option() {
     assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(options.keepalive_idle_s));
     assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(options.keepalive_interval_s));
     assert_eq!(socket.tcp_keepalive_retries().unwrap(), options.keepalive_count);
+}
+
+/// Method: a silent client comes before one that speaks; who is accepted first tells. That the
+/// silent one is accepted too is the end of the wait.
+#[test]
+fn who_speaks_is_accepted_before_who_is_silent_unless_that_is_off() {
+    for (defer_accept, speaker_is_first) in [(true, true), (false, false)] {
+        let options = SocketOptions { defer_accept, ..SocketOptions::default() };
+        let listener = listen(loopback(), 1, &options).expect("listens").remove(0);
+        let address = address_of(&listener);
+        let silent = TcpStream::connect(address).expect("connects");
+        let mut speaker = TcpStream::connect(address).expect("connects");
+        speaker.write_all(b"GET").expect("sends");
+        let listener = TcpListener::from(listener);
+        let accepted = [(); 2].map(|()| listener.accept().expect("accepts").1);
+        let (silent, speaker) = (silent.local_addr().unwrap(), speaker.local_addr().unwrap());
+        let expected = if speaker_is_first { [speaker, silent] } else { [silent, speaker] };
+        assert_eq!(accepted, expected, "defer_accept={defer_accept}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! in `tests/conformance.rs`.
 
 use super::*;
-use crate::wire::TimeStyle;
+use crate::wire::{Encoding, TimeStyle};
 
 /// The RFC's own example; `target` and `more` headers vary.
 fn request(target: &str, more: &str) -> String {
