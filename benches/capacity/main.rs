@@ -1,7 +1,7 @@
 //! How many machines: what subscribers, symbols and ticks ask of publisher, NATS and nodes,
 //! reckoned from what the other benchmarks measured. `cargo bench --bench capacity` prints the
-//! tables that the README shows; `-- --nats` measures nats-server. Without `--bench`, as
-//! `cargo test` runs it, a small mode.
+//! tables that README.md and tuning/README.md show; `-- --nats` measures nats-server. Without
+//! `--bench`, as `cargo test` runs it, a small mode.
 
 mod bytes;
 mod constants;
@@ -47,7 +47,7 @@ fn small() -> Result<(), Box<dyn Error + Send + Sync>> {
     readers::check();
     storm::check();
     tables::check();
-    check_readme();
+    check_texts();
     for is_stored in [false, true] {
         let case = Case { is_stored, lines: 2, messages_hz: 1_000, copies: 2 };
         let figures = nats::measure(case, 0.1)?;
@@ -57,21 +57,23 @@ fn small() -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
-/// The README's tables are what is printed; who changed a constant copies them there.
-fn check_readme() {
-    let readme = constants::text_of("README.md");
-    for table in tables::all() {
-        let missing = table.lines().find(|line| !readme.contains(line));
-        assert!(
-            readme.contains(&table),
-            "a table of README.md is not what `cargo bench --bench capacity` prints ({missing:?}); \
-             put in what it prints"
-        );
+/// The tables in the texts are what is printed; who changed a constant copies them there.
+fn check_texts() {
+    for (file, tables) in [("README.md", tables::all()), ("tuning/README.md", tables::tuning())] {
+        let text = constants::text_of(file);
+        for table in tables {
+            let missing = table.lines().find(|line| !text.contains(line));
+            assert!(
+                text.contains(&table),
+                "a table of {file} is not what `cargo bench --bench capacity` prints \
+                 ({missing:?}); put in what it prints"
+            );
+        }
     }
 }
 
 fn print() {
-    for table in tables::all() {
+    for table in tables::all().into_iter().chain(tables::tuning()) {
         println!("{table}");
     }
     println!("| value | what | from |\n| ---: | --- | --- |");

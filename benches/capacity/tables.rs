@@ -1,5 +1,6 @@
-//! The tables that the README shows.
+//! The tables that README.md and tuning/README.md show.
 
+use crate::constants::{Constant, Origin};
 use crate::engine::engine;
 use crate::model::{Audience, Demand, Interest, Market, Node, Resource, fullest};
 use crate::readers::reader;
@@ -196,6 +197,100 @@ fn of_links() -> String {
         vec![count(kbit), count(reader.updates_hz), percent(reader.share), age, trades.into()]
     });
     table(head, &rows)
+}
+
+/// 5.55 is a little less in binary, and is 5.6 for everybody who reads it.
+const HALF_UP: f64 = 1.0 + 1e-9;
+
+/// Those of tuning/README.md, in its order, and what its text concludes from the first.
+pub fn tuning() -> Vec<String> {
+    let [least, most] = [&c::SEND_ONE, &c::SEND_RARE].map(|send| percent(send.value / 10.0));
+    let sends = format!("100,000 of them are {least} to {most} of a core");
+    vec![of_subscriber(), sends, of_ten_sends()]
+}
+
+/// What was measured of one subscriber, as it stands in the constants.
+fn of_subscriber() -> String {
+    let micros =
+        |constant: &Constant, many: f64| format!("{:.1} µs", HALF_UP * constant.value * many);
+    let bytes = |constant: &Constant| format!("{} bytes", count(constant.value));
+    let many = |constant: &Constant, updates: f64| {
+        format!("{} ({:.3} an update)", micros(constant, updates), constant.value)
+    };
+    let rows = [
+        ("memory of the process, at rest, 50 symbols", bytes(&c::SESSION_BYTES), &c::SESSION_BYTES),
+        (
+            "kernel's slab, at rest, both ends of the connection together",
+            bytes(&c::SLAB_BYTES),
+            &c::SLAB_BYTES,
+        ),
+        ("CPU of a connect with its upgrade", micros(&c::CONNECT, 1.0), &c::CONNECT),
+        (
+            "CPU of a send, one update in it, everybody the same",
+            micros(&c::SEND_ONE, 1.0),
+            &c::SEND_ONE,
+        ),
+        (
+            "CPU of a send, 50 updates in it, everybody the same",
+            many(&c::UPDATE_OF_50, 50.0),
+            &c::UPDATE_OF_50,
+        ),
+        ("CPU of a send, once a second to everybody", micros(&c::SEND_RARE, 1.0), &c::SEND_RARE),
+        (
+            "CPU of a send, one update in it, everybody other symbols",
+            micros(&c::OWN_SEND_ONE, 1.0),
+            &c::OWN_SEND_ONE,
+        ),
+        ("the same, 10 updates in it", many(&c::OWN_UPDATE_OF_10, 10.0), &c::OWN_UPDATE_OF_10),
+        ("the same, 18.4 updates in it", many(&c::OWN_UPDATE_OF_18, 18.4), &c::OWN_UPDATE_OF_18),
+    ];
+    let rows = rows.map(|(what, value, constant)| vec![what.into(), value, place(constant)]);
+    table("of a subscriber | measured | where, commit", &rows)
+}
+
+/// The workload and the commit that a constant is from.
+fn place(constant: &Constant) -> String {
+    let Origin::Measured { section, row, commit, .. } = &constant.origin else {
+        return "assumed".into();
+    };
+    // A row of the users' table names its workload; so does the heading of a workload of its own.
+    let named = row.split(['|', '*']).map(str::trim).find(|word| !word.is_empty());
+    let workload = match section.strip_prefix("## W") {
+        Some(number) if number.parse::<u8>().is_ok() => format!("W{number}"),
+        _ => named.unwrap_or_default().into(),
+    };
+    format!("{workload}, {commit}")
+}
+
+/// Ten sends a second of 50 updates, reckoned from the table above it.
+fn of_ten_sends() -> String {
+    let send_us = HALF_UP * c::UPDATE_OF_50.value * 50.0;
+    let connect = |clients: f64| figure(clients * c::CONNECT.value / 1e6);
+    let megabytes = |clients: f64, each: &Constant| count(clients * each.value / 1e6);
+    let each = [1e4, 1e5].map(|clients| {
+        let cores = clients * 10.0 * send_us / 1e6;
+        [
+            count(clients * 10.0),
+            figure(cores),
+            count((cores / c::AIM.value).ceil()),
+            format!("{} MB", megabytes(clients, &c::SESSION_BYTES)),
+            format!("{} MB", megabytes(clients, &c::SLAB_BYTES)),
+            format!("{} s", connect(clients)),
+        ]
+    });
+    let names = [
+        "sends a second",
+        "CPU, cores",
+        "cores at 60 %, and some for the network card's interrupts",
+        "process, clients at rest",
+        "kernel, at rest, both ends (a server far from its clients has one)",
+        "CPU of the connects after a restart",
+    ];
+    let rows = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| vec![name.to_string(), each[0][at].clone(), each[1][at].clone()]);
+    table("clients | 10,000 | 100,000", &rows.collect::<Vec<_>>())
 }
 
 /// As Markdown: the first column is text, the others are numbers or words.

@@ -3,57 +3,56 @@
 
 mod bars;
 mod canvas;
+mod cells;
 mod curves;
+mod rows;
 
-use crate::measure::{Figures, Latency};
 use crate::results::{CellResults, Results};
 use crate::servers::{FLOOR_CONNECT, FLOOR_RING, FLOOR_SEND, TAPECAST};
-use crate::verdict::{Summary, floor_of, summaries};
-use bars::{Bar, Bars};
+use crate::verdict::Summary;
 use canvas::Ink;
-use curves::{Axis, Curves, Series};
 use std::io;
 use std::path::Path;
 
-/// Percentiles of the latency curve, each with its share above: the axis is the logarithm of it.
-type Percentile = (&'static str, f64, fn(&Latency) -> f64);
-
-const PERCENTILES: [Percentile; 4] = [
-    ("p50", 0.5, |latency| latency.p50),
-    ("p90", 0.1, |latency| latency.p90),
-    ("p99", 0.01, |latency| latency.p99),
-    ("p99.9", 0.001, |latency| latency.p999),
-];
+// Footnotes.
+const UNCOUNTED: &str = "does not count: all got everything, but in fewer sends than the floor's \
+                         clients, or with a p99 above 1.1 times theirs";
+const WHISKERS: &str = "whiskers: the least and the most of the rounds; what is drawn and told is \
+                        their median";
+const PAIRED: &str = "× the floor: paired, the median of each round's ratio to the floor of the \
+                      same round, and not the ratio of two bars";
 
 /// Draws what there are results for, and gives the names of the files.
 pub fn draw(results: &Results, directory: &Path) -> io::Result<Vec<String>> {
     let mut files = Vec::new();
-    for cell in &results.cells {
-        if cell.cell.point.is_some() {
-            continue;
-        }
+    let mut next = |file: String| {
+        let path = directory.join(&file);
+        files.push(file);
+        path
+    };
+    for cell in results.cells.iter().filter(|results| results.cell.point.is_none()) {
         let workload = cell.cell.name.to_lowercase().replace([' ', '.', '='], "-");
         if cell.cell.market.is_quiet() {
-            let file = format!("{workload}-memory.svg");
-            memory(cell).draw(&directory.join(&file))?;
-            files.push(file);
+            cells::memory(cell).draw(&next(format!("{workload}-memory.svg")))?;
             continue;
         }
-        let file = format!("{workload}-cpu.svg");
-        cost(cell).draw(&directory.join(&file))?;
-        files.push(file);
-        if cell.cell.workload == "W4" {
-            let file = format!("{workload}-latency.svg");
-            latency(cell).draw(&directory.join(&file))?;
-            files.push(file);
+        cells::cost(cell).draw(&next(format!("{workload}-cpu.svg")))?;
+        match cell.cell.workload.as_str() {
+            "W4" => cells::latency(cell).draw(&next(format!("{workload}-latency.svg")))?,
+            "W5" => cells::last(cell).draw(&next(format!("{workload}-last.svg")))?,
+            _ => {}
         }
+    }
+    let is_row = |results: &&CellResults| results.cell.published.is_some();
+    let mut published: Vec<&CellResults> = results.cells.iter().filter(is_row).collect();
+    published.sort_by_key(|results| &results.cell.name);
+    if !published.is_empty() {
+        rows::updates(&published).draw(&next("rows-updates.svg".into()))?;
     }
     for axis in ["connections", "symbols", "cohorts"] {
         let points: Vec<&CellResults> = results.of("G1").filter(|c| is_on(c, axis)).collect();
         if points.len() > 1 {
-            let file = format!("g1-{axis}.svg");
-            growth(&points, axis).draw(&directory.join(&file))?;
-            files.push(file);
+            rows::growth(&points, axis).draw(&next(format!("g1-{axis}.svg")))?;
         }
     }
     Ok(files)
@@ -67,108 +66,19 @@ fn ink(summary: &Summary) -> Ink {
     match summary.server {
         TAPECAST => Ink::Ours,
         FLOOR_SEND | FLOOR_RING | FLOOR_CONNECT => Ink::Floor,
-        _ if summary.counts() => Ink::Peer,
-        _ => Ink::Uncounted,
+        _ => Ink::Peer,
     }
 }
 
-/// CPU an update by server, the floor as a line.
-fn cost(results: &CellResults) -> Bars {
-    let cell = &results.cell;
-    let floor = floor_of(results).map(|floor| Summary::new(results, floor));
-    let line = floor.and_then(|floor| floor.spread(Figures::cpu_us_per_tick));
-    Bars {
-        title: format!("{}: {}", cell.name, cell.shows),
-        subtitle: format!(
-            "server CPU in µs for each delivered update; {} connections, {}",
-            cell.connections,
-            cell.symbols_text()
-        ),
-        bars: bars_of(results, Figures::cpu_us_per_tick, "µs", true),
-        line: line.map(|spread| (spread.median, "floor".to_string())),
-    }
-}
-
-fn memory(results: &CellResults) -> Bars {
-    let cell = &results.cell;
-    Bars {
-        title: format!("{}: memory of an idle subscriber", cell.workload),
-        subtitle: format!(
-            "bytes of process memory for each of {} connections with {} symbols",
-            cell.connections,
-            cell.symbols_each()
-        ),
-        bars: bars_of(results, |figures| Some(figures.process_bytes), "bytes", false),
-        line: None,
-    }
-}
-
-fn bars_of(
-    results: &CellResults,
-    of: impl Fn(&Figures) -> Option<f64>,
-    unit: &str,
-    with_ratio: bool,
-) -> Vec<Bar> {
-    let mut bars: Vec<Bar> = Vec::new();
-    for summary in summaries(results).iter().filter(|summary| summary.is_complete()) {
-        let Some(spread) = summary.spread(&of) else { continue };
-        let digits = if with_ratio { 3 } else { 0 };
-        let mut text = format!("{:.digits$} {unit}", spread.median);
-        if let Some(ratio) = summary.ratio(&of).filter(|_| with_ratio) {
-            text += &format!(", {:.2} × the floor", ratio.median);
+/// Whole, with commas.
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
         }
-        if !summary.counts() {
-            text += " *";
-        }
-        bars.push(Bar { label: summary.server.into(), spread, text, ink: ink(summary) });
+        text.push(digit);
     }
-    bars.sort_by(|a, b| a.spread.median.total_cmp(&b.spread.median));
-    bars
-}
-
-/// Latency by percentile, each server a line.
-fn latency(results: &CellResults) -> Curves {
-    let mut series = Vec::new();
-    for summary in summaries(results).iter().filter(|summary| summary.is_complete()) {
-        let at = |(_, above, of): &Percentile| {
-            let spread = summary.spread(|figures| figures.latency_us.as_ref().map(of));
-            spread.map(|spread| (1.0 / above, spread.median / 1e3))
-        };
-        let points: Vec<(f64, f64)> = PERCENTILES.iter().filter_map(at).collect();
-        series.push(Series { name: summary.server.into(), points, ink: ink(summary) });
-    }
-    let ticks = PERCENTILES.iter().map(|(name, above, _)| (1.0 / above, name.to_string()));
-    Curves {
-        title: format!("{}: latency", results.cell.workload),
-        subtitle: "ms from the scheduled instant of a tick to the client's read".into(),
-        x: Axis { ticks: ticks.collect() },
-        series,
-    }
-}
-
-/// CPU an update along one axis of the sweep.
-fn growth(points: &[&CellResults], axis: &str) -> Curves {
-    let value = |cell: &CellResults| cell.cell.point.as_ref().map_or(1, |point| point.value);
-    let mut series: Vec<Series> = Vec::new();
-    for cell in points {
-        for summary in summaries(cell).iter().filter(|summary| summary.is_complete()) {
-            let Some(spread) = summary.spread(Figures::cpu_us_per_tick) else { continue };
-            let point = (value(cell) as f64, spread.median);
-            match series.iter_mut().find(|series| series.name == summary.server) {
-                Some(series) => series.points.push(point),
-                None => series.push(Series {
-                    name: summary.server.into(),
-                    points: vec![point],
-                    ink: ink(summary),
-                }),
-            }
-        }
-    }
-    let ticks = points.iter().map(|cell| (value(cell) as f64, value(cell).to_string()));
-    Curves {
-        title: format!("G1: cost by {axis}"),
-        subtitle: "server CPU in µs for each delivered update; W2 but for this".into(),
-        x: Axis { ticks: ticks.collect() },
-        series,
-    }
+    text
 }

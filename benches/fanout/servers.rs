@@ -84,7 +84,8 @@ impl Server {
         match self.name.as_str() {
             TAPECAST => true,
             FLOOR_CONNECT => cell.workload == "W3",
-            // No peer has a subscription of everything.
+            // Of the peers NATS alone has a subscription of everything (`tick.>`), which `tapecast
+            // load` does not ask for: it knows the symbols of a peer by their names only.
             _ => !is_all,
         }
     }

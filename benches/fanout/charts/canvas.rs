@@ -6,10 +6,13 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::io;
 use std::path::Path;
 
-const PAPER: RGBColor = RGBColor(250, 249, 246);
+pub const PAPER: RGBColor = RGBColor(250, 249, 246);
 pub const TEXT: RGBColor = RGBColor(33, 37, 41);
 pub const FAINT: RGBColor = RGBColor(105, 112, 120);
 pub const RULE: RGBColor = RGBColor(222, 220, 214);
+
+/// Height of a footnote.
+pub const NOTE: i32 = 18;
 
 /// Who it is that something belongs to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,17 +20,18 @@ pub enum Ink {
     Ours,
     Floor,
     Peer,
-    /// A peer that got everything to everyone, but not as the floor does it.
-    Uncounted,
 }
 
 impl Ink {
-    pub fn color(self) -> RGBColor {
-        match self {
-            Ink::Ours => RGBColor(200, 80, 20),
-            Ink::Floor => RGBColor(90, 96, 105),
-            Ink::Peer => RGBColor(60, 120, 180),
-            Ink::Uncounted => RGBColor(160, 184, 208),
+    /// Pale where it does not count.
+    pub fn color(self, counts: bool) -> RGBColor {
+        match (self, counts) {
+            (Ink::Ours, true) => RGBColor(200, 80, 20),
+            (Ink::Ours, false) => RGBColor(232, 180, 152),
+            (Ink::Floor, true) => RGBColor(90, 96, 105),
+            (Ink::Floor, false) => RGBColor(184, 188, 194),
+            (Ink::Peer, true) => RGBColor(60, 120, 180),
+            (Ink::Peer, false) => RGBColor(160, 184, 208),
         }
     }
 }
@@ -95,8 +99,25 @@ impl<'a> Canvas<'a> {
         self.area.draw(&Rectangle::new(corners, color.filled())).map_err(io::Error::other)
     }
 
-    pub fn dot(&self, at: (i32, i32), color: RGBColor) -> io::Result<()> {
-        self.area.draw(&Circle::new(at, 3, color.filled())).map_err(io::Error::other)
+    pub fn dot(&self, at: (i32, i32), radius: i32, color: RGBColor) -> io::Result<()> {
+        self.area.draw(&Circle::new(at, radius, color.filled())).map_err(io::Error::other)
+    }
+
+    /// From the least to the most of the rounds, both with a stroke across.
+    pub fn whisker(&self, [from, to]: [(i32, i32); 2], color: RGBColor) -> io::Result<()> {
+        self.line(&[from, to], color, 1)?;
+        let (wide, high) = if from.1 == to.1 { (0, 4) } else { (3, 0) };
+        [from, to].into_iter().try_for_each(|(x, y)| {
+            self.line(&[(x - wide, y - high), (x + wide, y + high)], color, 1)
+        })
+    }
+
+    /// Footnotes, a line each.
+    pub fn notes(&self, top: i32, notes: &[String]) -> io::Result<()> {
+        (top..)
+            .step_by(NOTE as usize)
+            .zip(notes)
+            .try_for_each(|(y, note)| self.text((20, y), note, 12, FAINT, Hold::Left))
     }
 
     pub fn finish(self) -> io::Result<()> {

@@ -1,10 +1,12 @@
 //! Lines over a logarithmic axis, each named at its end.
 
-use super::canvas::{Canvas, FAINT, Hold, Ink, RULE};
+use super::canvas::{Canvas, FAINT, Hold, Ink, NOTE, PAPER, RULE};
+use super::{UNCOUNTED, WHISKERS};
+use crate::stats::Spread;
 use std::io;
 use std::path::Path;
 
-const SIZE: (u32, u32) = (860, 420);
+const WIDTH: u32 = 860;
 const LEFT: i32 = 70;
 const RIGHT: i32 = 700;
 const TOP: i32 = 80;
@@ -30,8 +32,16 @@ pub struct Axis {
 
 pub struct Series {
     pub name: String,
-    pub points: Vec<(f64, f64)>,
+    pub points: Vec<Point>,
     pub ink: Ink,
+}
+
+pub struct Point {
+    pub x: f64,
+    pub y: Spread,
+    /// `false`: all got everything, but not as the floor does it. Drawn hollow.
+    pub counts: bool,
+    pub has_whisker: bool,
 }
 
 /// From values to heights.
@@ -43,7 +53,9 @@ struct Height {
 
 impl Curves {
     pub fn draw(&self, path: &Path) -> io::Result<()> {
-        let canvas = Canvas::new(path, SIZE, &self.title, &self.subtitle)?;
+        let notes = self.footnotes();
+        let size = (WIDTH, (BOTTOM + 34) as u32 + (NOTE * notes.len() as i32) as u32);
+        let canvas = Canvas::new(path, size, &self.title, &self.subtitle)?;
         let height = self.height();
         for value in height.marks() {
             let y = height.of(value);
@@ -60,19 +72,46 @@ impl Curves {
         let mut order: Vec<&Series> = self.series.iter().collect();
         order.sort_by_key(|series| series.ink == Ink::Ours);
         for series in &order {
-            let place = |(x, y): &(f64, f64)| (self.across(*x), height.of(*y));
-            let points: Vec<(i32, i32)> = series.points.iter().map(place).collect();
-            let width = if series.ink == Ink::Ours { 3 } else { 2 };
-            canvas.line(&points, series.ink.color(), width)?;
-            points.iter().try_for_each(|at| canvas.dot(*at, series.ink.color()))?;
+            self.line(&canvas, &height, series)?;
         }
         self.names(&canvas, &height)?;
+        canvas.notes(BOTTOM + 38, &notes)?;
         canvas.finish()
+    }
+
+    fn line(&self, canvas: &Canvas, height: &Height, series: &Series) -> io::Result<()> {
+        let place = |point: &Point| (self.across(point.x), height.of(point.y.median));
+        let points: Vec<(i32, i32)> = series.points.iter().map(place).collect();
+        let (width, color) = (if series.ink == Ink::Ours { 3 } else { 2 }, series.ink.color(true));
+        canvas.line(&points, color, width)?;
+        for (point, at) in series.points.iter().zip(points) {
+            if point.is_whiskered() {
+                let ends = [point.y.min, point.y.max].map(|value| (at.0, height.of(value)));
+                canvas.whisker(ends, color)?;
+            }
+            canvas.dot(at, 4, color)?;
+            if !point.counts {
+                canvas.dot(at, 2, PAPER)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn footnotes(&self) -> Vec<String> {
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let mut notes = Vec::new();
+        if points().any(|point| !point.counts) {
+            notes.push(format!("hollow, and * where all of a line are: {UNCOUNTED}"));
+        }
+        if points().any(Point::is_whiskered) {
+            notes.push(WHISKERS.into());
+        }
+        notes
     }
 
     /// From the top downwards, pushed apart where lines end close together.
     fn names(&self, canvas: &Canvas, height: &Height) -> io::Result<()> {
-        let end = |series: &Series| series.points.last().map(|(_, y)| height.of(*y));
+        let end = |series: &Series| series.points.last().map(|point| height.of(point.y.median));
         let mut ends: Vec<(i32, &Series)> =
             self.series.iter().filter_map(|series| Some((end(series)?, series))).collect();
         ends.sort_by_key(|(y, _)| *y);
@@ -80,9 +119,10 @@ impl Curves {
         for (y, series) in ends {
             let lowest = BOTTOM + NAME_GAP - left * NAME_GAP;
             let at = y.min(lowest).max(next);
-            let color = if series.ink == Ink::Uncounted { FAINT } else { series.ink.color() };
+            let star = if series.points.iter().any(|point| point.counts) { "" } else { " *" };
+            let (name, color) = (format!("{}{star}", series.name), series.ink.color(true));
             canvas.line(&[(RIGHT + 4, y), (RIGHT + 18, at)], RULE, 1)?;
-            canvas.text((RIGHT + 22, at), &series.name, 13, color, Hold::Left)?;
+            canvas.text((RIGHT + 22, at), &name, 13, color, Hold::Left)?;
             (next, left) = (at + NAME_GAP, left - 1);
         }
         Ok(())
@@ -96,12 +136,27 @@ impl Curves {
     }
 
     fn height(&self) -> Height {
-        let values = || self.series.iter().flat_map(|s| &s.points).map(|(_, y)| y.max(1e-6));
-        let (least, most) = (values().fold(f64::MAX, f64::min), values().fold(1e-6, f64::max));
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let least = points().map(|point| point.least().max(1e-6)).fold(f64::MAX, f64::min);
+        let most = points().map(Point::most).fold(1e-6, f64::max);
         match most / least > LINEAR_SPAN_MAX {
             true => Height { least: least * 0.8, most: most * 1.25, is_log: true },
             false => Height { least: 0.0, most: most * 1.1, is_log: false },
         }
+    }
+}
+
+impl Point {
+    fn is_whiskered(&self) -> bool {
+        self.has_whisker && self.y.count > 1
+    }
+
+    fn least(&self) -> f64 {
+        if self.is_whiskered() { self.y.min } else { self.y.median }
+    }
+
+    fn most(&self) -> f64 {
+        if self.is_whiskered() { self.y.max } else { self.y.median }
     }
 }
 

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_tokio::rt::TokioIo;
 use peers::{Subscriber, Topics, listen, run, symbols};
-use tokio::io::BufWriter;
+use tokio::io::{BufWriter, empty, sink};
 use tokio::net::TcpStream;
 
 /// Room for what a burst brings one client; more is written in several pieces.
@@ -65,8 +65,9 @@ async fn serve_client(
     subscriber: &Subscriber<Bytes>,
 ) -> Result<(), WebSocketError> {
     let (read, write) = stream.into_split();
-    let write = BufWriter::with_capacity(WRITE_BYTES, write);
-    let (mut reader, mut writer) = after_handshake_split(read, write, Role::Server);
+    // Each half is made with a stand-in for the other: the reader is needed at once, and the
+    // writer's buffer only at the first batch. An idle client's memory is the library's own.
+    let (mut reader, _) = after_handshake_split(read, sink(), Role::Server);
     let reading = async {
         // A client has nothing to say but that it leaves.
         reader.set_auto_pong(false);
@@ -79,11 +80,15 @@ async fn serve_client(
     };
     let writing = async {
         let mut batch = Vec::new();
-        while subscriber.wait(&mut batch).await {
+        let mut keeps_up = subscriber.wait(&mut batch).await;
+        let write = BufWriter::with_capacity(WRITE_BYTES, write);
+        let (_, mut writer) = after_handshake_split(empty(), write, Role::Server);
+        while keeps_up {
             for text in batch.drain(..) {
                 writer.write_frame(Frame::text(Payload::Borrowed(&text))).await?;
             }
             writer.flush().await?;
+            keeps_up = subscriber.wait(&mut batch).await;
         }
         Ok(())
     };
