@@ -176,8 +176,8 @@ pub const RING_COMPLETIONS: u32 = 32 * 1024;
 pub const RECEIVE_BUFFERS: u16 = 1024;
 pub const RECEIVE_BUFFER_BYTES: u32 = 2048;
 
-/// Sends of a flush between two looks at the completions: about 1 ms at 4.6 us each, which is
-/// what a flush may delay an accept, a pong or a tick.
+/// Sends of a flush between two looks at the completions: 1 to 2 ms at 4.6 to 7 us each, which is
+/// what a flush may delay an accept or a pong. Ticks are taken in once a turn.
 pub const SENDS_PER_CHUNK: usize = 256;
 
 /// Connections of the admin port: a few scrapers, operators and pages. More wait in its backlog.
