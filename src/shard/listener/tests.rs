@@ -166,7 +166,9 @@ fn a_peer_that_does_not_read_costs_less_than_its_budget() {
 fn a_listener_gets_the_connections_of_the_core_it_prefers() {
     let cores: Vec<_> = core_affinity::get_core_ids().unwrap_or_default();
     let [first, .., last] = cores[..] else { panic!("this test needs two cores") };
-    let listeners = listen(loopback(), 2, &SocketOptions::default()).expect("listens");
+    // These clients say nothing, and are to be accepted all the same.
+    let options = SocketOptions { defer_accept: false, ..SocketOptions::default() };
+    let listeners = listen(loopback(), 2, &options).expect("listens");
     let address = address_of(&listeners[0]);
     for (listener, core) in listeners.iter().zip([first, last]) {
         prefer_core(listener, core.id).expect("an option of every TCP socket");
