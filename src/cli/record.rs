@@ -118,8 +118,8 @@ fn record(args: &RecordArgs) -> Result<(), RecordError> {
     let began = Instant::now();
     let writer = Writer::new(folder, cuts, args.level, began);
     let inlet = Arc::new(Inlet::new(INLET_TICKS).map_err(RecordError::Descriptors)?);
-    let ingest =
-        Ingest::spawn(sources, vec![Arc::clone(&inlet)], EPOCH, STALE_MS, Retry::default())?;
+    let (names, inlets) = (FeedSpec::names(&specs), vec![Arc::clone(&inlet)]);
+    let ingest = Ingest::spawn(names, sources, inlets, EPOCH, STALE_MS, Retry::default())?;
     let recorder = Recorder::new(inlet, ingest, writer);
     let deadline = args.seconds.map(|seconds| began + Duration::from_secs(seconds));
     let (recorded, result) = recorder.run(&stop, deadline);
