@@ -15,7 +15,7 @@ usage: tuning/install.sh [--binary FILE] [--listen ADDRESS:PORT] [--no-start] [-
   --no-start             installs and enables, but neither starts nor restarts anything
   --uninstall            stops it and removes all of it: binary, units, their drop-ins and masks,
                          user, and the configuration in /etc/tapecast
-  --dry-run              prints what would be done, and does nothing
+  --dry-run              prints what would be done, with the text of each file, and does nothing
   --root DIR             installs into the tree of another system, and starts nothing
 
 exit codes: 0 done, 1 failed, 2 wrong use
@@ -40,10 +40,12 @@ root=
 start=yes
 dry=
 uninstall=
+given=()
 while [ $# -gt 0 ]; do
     case $1 in
         --binary | --listen | --root)
-            [ $# -ge 2 ] || misuse "$1 wants a value; see --help"
+            [ -n "${2-}" ] || misuse "$1 wants a value; see --help"
+            given+=("$1")
             declare "${1#--}=$2"
             shift
             ;;
@@ -57,6 +59,34 @@ while [ $# -gt 0 ]; do
         *) misuse "unknown argument '$1'; see --help" ;;
     esac
     shift
+done
+
+# What of the arguments is wrong is told before what this machine lacks.
+is_address() {
+    local number
+    [[ $1 =~ ^(([0-9.]+)|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})$ ]] || return 1
+    local address=${BASH_REMATCH[2]} port=$((10#${BASH_REMATCH[3]}))
+    ((port >= 1 && port <= 65535)) || return 1
+    [ -n "$address" ] || return 0
+    [[ $address =~ ^[0-9]{1,3}(\.[0-9]{1,3}){3}$ ]] || return 1
+    for number in ${address//./ }; do
+        ((10#$number <= 255)) || return 1
+    done
+}
+
+for flag in "${given[@]}"; do
+    case $flag in
+        --binary)
+            if [ -z "$uninstall" ] && { [ ! -f "$binary" ] || [ ! -x "$binary" ]; }; then
+                misuse "--binary $binary: there is no such program; build it with 'cargo build \
+--release'"
+            fi
+            ;;
+        --listen)
+            is_address "$listen" || misuse "--listen $listen: give an address and a port, as \
+0.0.0.0:9001 or [::]:9001"
+            ;;
+    esac
 done
 root=${root%/}
 if [ -n "$root" ]; then
@@ -110,10 +140,7 @@ put() {
     fi
     echo "installs $file"
     if [ -n "$dry" ]; then
-        # What depends on the flags; the rest is as it stands beside this script.
-        case $file in
-            *.d/*.conf) sed 's/^/  | /' "$new" ;;
-        esac
+        [ "$file" = "$program" ] || sed 's/^/  | /' "$new"
         rm "$new"
         return
     fi
@@ -187,9 +214,8 @@ if [ -z "$listen" ] && [ -e "$shards" ]; then
     listen=$(sed -n 's/^ListenStream=\(..*\)/\1/p' "$shards" | head -n 1)
 fi
 listen=${listen:-127.0.0.1:9001}
-if ! [[ $listen =~ ^([0-9.]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})$ ]]; then
-    misuse "--listen $listen: give an address and a port, as 0.0.0.0:9001 or [::]:9001"
-fi
+is_address "$listen" || fail "$shards has ListenStream=$listen, which is no address and port; give \
+--listen"
 
 if [ -n "$root" ]; then
     # systemd-sysusers makes the files of the users in it, but not the directory.

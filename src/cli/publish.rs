@@ -102,13 +102,14 @@ impl Running {
         // Nobody subscribes here: a replay that waits for subscribers begins at once.
         let subscribed: Subscribed = Arc::new(|| u64::MAX);
         let open = |spec: FeedSpec| spec.with_settings(settings).open(&subscribed);
+        let names = FeedSpec::names(&specs);
         let sources: Vec<Box<dyn Source>> =
             specs.into_iter().map(open).collect::<Result<_, _>>()?;
         options.sequenced = sequenced(&sources);
         let brings_epoch = sources.iter().any(|source| source.epoch().is_some());
         let inlet = Arc::new(Inlet::new(INLET_TICKS)?);
         let inlets = vec![Arc::clone(&inlet)];
-        let ingest = Ingest::spawn(sources, inlets, &epoch(), stale_ms, retry)?;
+        let ingest = Ingest::spawn(names, sources, inlets, &epoch(), stale_ms, retry)?;
         options.feed_epoch = brings_epoch.then(|| ingest.counters().epoch().as_str().to_string());
         let publisher = match Publisher::spawn(options, inlet) {
             Ok(publisher) => publisher,

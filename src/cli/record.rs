@@ -1,5 +1,9 @@
 //! `tapecast record`: what a feed gives, as files that can be replayed.
 
+mod nats_flags;
+
+use crate::cli::serve;
+use crate::config::Settings;
 use crate::feed::{
     FeedOpenError, FeedSpec, Ingest, IngestError, Inlet, Retry, SpecError, Subscribed,
 };
@@ -8,6 +12,7 @@ use crate::panics;
 use crate::record::{
     Cuts, Folder, FolderError, Recorded, Recorder, RecordingError, Recovered, Writer,
 };
+use nats_flags::NatsFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
@@ -30,7 +35,8 @@ const STALE_MS: u64 = 5_000;
 ///
 /// Files are zstd-compressed NDJSON, named NAME-TIME-NUMBER.ndjson.zst, and .part while they are
 /// written; what a crash left is completed at the next start. Ends with the feeds, after --seconds,
-/// or with SIGTERM or ctrl-C.
+/// or with SIGTERM or ctrl-C. Logins and TLS of NATS are settings, as of 'serve': flags, TAPECAST_
+/// variables, and keys of --config.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RecordArgs {
     /// A feed as for `serve`, or a stream's URL like ws://127.0.0.1:9001/v1/stream; may be given
@@ -59,6 +65,8 @@ pub struct RecordArgs {
     #[arg(long, value_name = "LEVEL", default_value = "3",
         value_parser = clap::value_parser!(i32).range(1..=19))]
     pub level: i32,
+    #[command(flatten)]
+    pub nats: NatsFlags,
 }
 
 /// Why nothing, or not all, was recorded.
@@ -84,8 +92,16 @@ enum RecordError {
 
 /// 0: recorded; 1: failed, with what was written kept; 2: wrong use.
 pub fn run(args: &RecordArgs) -> ExitCode {
+    let settings = match serve::load_aloud(&args.nats.sources()) {
+        // Of the others, which are not its flags, none changes what is recorded.
+        Ok(config) => Settings { nats: config.settings.nats, ..Settings::default() },
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(2);
+        }
+    };
     panics::install();
-    match record(args) {
+    match record(args, &settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tapecast record: {error}");
@@ -96,8 +112,9 @@ pub fn run(args: &RecordArgs) -> ExitCode {
     }
 }
 
-fn record(args: &RecordArgs) -> Result<(), RecordError> {
-    let specs = args.feeds.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+fn record(args: &RecordArgs, settings: &Settings) -> Result<(), RecordError> {
+    let spec = |text: &String| Ok(parse(text)?.with_settings(settings));
+    let specs = args.feeds.iter().map(spec).collect::<Result<Vec<_>, RecordError>>()?;
     if specs.iter().any(|spec| spec.kind() == "api") {
         return Err(RecordError::NoAdminPort);
     }
@@ -118,8 +135,8 @@ fn record(args: &RecordArgs) -> Result<(), RecordError> {
     let began = Instant::now();
     let writer = Writer::new(folder, cuts, args.level, began);
     let inlet = Arc::new(Inlet::new(INLET_TICKS).map_err(RecordError::Descriptors)?);
-    let ingest =
-        Ingest::spawn(sources, vec![Arc::clone(&inlet)], EPOCH, STALE_MS, Retry::default())?;
+    let (names, inlets) = (FeedSpec::names(&specs), vec![Arc::clone(&inlet)]);
+    let ingest = Ingest::spawn(names, sources, inlets, EPOCH, STALE_MS, Retry::default())?;
     let recorder = Recorder::new(inlet, ingest, writer);
     let deadline = args.seconds.map(|seconds| began + Duration::from_secs(seconds));
     let (recorded, result) = recorder.run(&stop, deadline);

@@ -24,10 +24,20 @@ use std::process::ExitCode;
 /// Reads the configuration whole, with what the feeds' texts mean, and tells of variables that
 /// look like settings and are none. For commands that print what they find.
 pub fn check_aloud(sources: &Sources) -> Result<Config, ConfigErrors> {
+    tell_mistyped(sources);
+    check(sources)
+}
+
+/// The same for commands that have feeds of their own.
+pub fn load_aloud(sources: &Sources) -> Result<Config, ConfigErrors> {
+    tell_mistyped(sources);
+    sources.load()
+}
+
+fn tell_mistyped(sources: &Sources) {
     for (name, near) in sources.mistyped_variables() {
         eprintln!("warning: {name} is no setting and is not read; did you mean {near}?");
     }
-    check(sources)
 }
 
 /// Reads the configuration whole, with what the feeds' texts mean.

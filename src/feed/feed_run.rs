@@ -39,6 +39,8 @@ pub enum Rest {
 /// A feed and all that belongs to it alone.
 pub struct FeedRun {
     member: Member,
+    /// What the log calls it.
+    name: String,
     /// `None` once it has ended, or failed in a way that it cannot be opened again after.
     source: Option<Box<dyn Source>>,
     retry: Retry,
@@ -96,6 +98,7 @@ impl FeedRun {
         let counters = FeedCounters { nats: source.nats(), ..FeedCounters::default() };
         FeedRun {
             member,
+            name: member.number.to_string(),
             // Of two lines one would overtake the other where one waits.
             is_live: source.is_live() || member.has_partner,
             epoch: None,
@@ -121,6 +124,11 @@ impl FeedRun {
             duplicates_count: 0,
             counters: Arc::new(CachePadded::new(counters)),
         }
+    }
+
+    /// What the log calls it from now on; until then, by its number.
+    pub fn set_name(&mut self, name: String) {
+        self.name = name;
     }
 
     /// When it is started again after its death.
@@ -178,7 +186,7 @@ impl FeedRun {
                 Some(Ok(())) => self.started_again(now_ns),
                 Some(Err(why)) => return self.die(source, &why, now_ns),
                 None => {
-                    let feed = self.member.number;
+                    let feed = self.name.as_str();
                     tracing::error!(feed, "feed stays down: it has no second start");
                     return Rest::Wake;
                 }
@@ -205,7 +213,7 @@ impl FeedRun {
             Next::At(at_ns) => self.idle(Some(at_ns), now_ns, shared),
             Next::Wake => self.idle(None, now_ns, shared),
             Next::Ended => {
-                tracing::info!(feed = self.member.number, "feed ended");
+                tracing::info!(feed = self.name.as_str(), "feed ended");
                 self.end(now_ns, shared);
                 return Rest::Wake;
             }
@@ -236,7 +244,7 @@ impl FeedRun {
             Ok(next) => next,
             Err(caught) => {
                 let why = format!("its source panicked: {}", caught.message);
-                panics::report(&format!("feed {} ends", self.member.number), None, caught);
+                panics::report(&format!("feed {} ends", self.name), None, caught);
                 assert!(!self.taking, "a panic while numbers were being given: {why}");
                 Next::Failed(why)
             }
@@ -246,14 +254,14 @@ impl FeedRun {
     fn die(&mut self, source: Box<dyn Source>, why: &str, now_ns: i64) -> Rest {
         let due_ns = self.retry.died(now_ns);
         let wait_ms = (due_ns - now_ns) / 1_000_000;
-        let feed = self.member.number;
+        let feed = self.name.as_str();
         tracing::error!(feed, "feed failed: {why}; started again in {wait_ms} ms");
         self.source = Some(source);
         Rest::Until(due_ns)
     }
 
     fn started_again(&mut self, now_ns: i64) {
-        tracing::info!(feed = self.member.number, "feed started again");
+        tracing::info!(feed = self.name.as_str(), "feed started again");
         self.retry.started(now_ns);
         self.counters.restarts.fetch_add(1, Ordering::Relaxed);
     }
@@ -261,7 +269,7 @@ impl FeedRun {
     fn refuse(&mut self, refusal: &Refusal, now_ns: i64) {
         self.refused_count += 1;
         if let Some(suppressed) = self.warnings.admit(now_ns) {
-            let feed = self.member.number;
+            let feed = self.name.as_str();
             tracing::warn!(feed, suppressed, "record refused: {refusal}");
         }
     }

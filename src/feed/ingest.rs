@@ -103,10 +103,12 @@ pub enum IngestError {
 }
 
 impl Ingest {
-    /// Starts the thread. `sources` are numbered in this order, `inlets` are the shards' in theirs.
+    /// Starts the thread. `sources` are numbered in this order, and called in the log as `names`
+    /// has it; `inlets` are the shards' in theirs.
     /// Numbers that are given here count in `epoch`, of at most 32 bytes. A feed without a tick for
     /// `stale_ms` is told to be stale; one that died is started again as `retry` says.
     pub fn spawn(
+        names: Vec<String>,
         sources: Vec<Box<dyn Source>>,
         inlets: Vec<Arc<Inlet>>,
         epoch: &str,
@@ -116,8 +118,12 @@ impl Ingest {
         if sources.len() > FEEDS_MAX {
             return Err(IngestError::TooManyFeeds(sources.len()));
         }
+        assert_eq!(names.len(), sources.len(), "every feed has a name");
         let mut ingest = Ingest::new(sources, inlets, epoch, stale_ms, wall_ns());
-        ingest.feeds.iter_mut().for_each(|feed| feed.set_retry(retry));
+        for (feed, name) in ingest.feeds.iter_mut().zip(names) {
+            feed.set_name(name);
+            feed.set_retry(retry);
+        }
         let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
         let (stopped, tunings) = (Arc::clone(&stop), Arc::clone(&ingest.tunings));
         let builder = thread::Builder::new().name("ingest".into());

@@ -122,6 +122,19 @@ impl FeedSpec {
         }
     }
 
+    /// What feeds are called, in their order, in the log as on the admin port: by the kind, and by
+    /// the number as well where another has the same.
+    pub fn names(specs: &[FeedSpec]) -> Vec<String> {
+        let name = |(number, spec): (usize, &FeedSpec)| {
+            let alike = specs.iter().filter(|other| other.kind() == spec.kind()).count();
+            match alike {
+                1 => spec.kind().to_string(),
+                _ => format!("{}-{number}", spec.kind()),
+            }
+        };
+        specs.iter().enumerate().map(name).collect()
+    }
+
     /// The sequence of which this feed is one line, where it is given.
     pub fn line(&self) -> Option<&str> {
         self.common.line.as_deref()

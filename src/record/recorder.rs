@@ -192,7 +192,8 @@ mod tests {
         ] {
             inlet.push(Tick::new(body)).expect("room");
         }
-        let ingest = Ingest::spawn(vec![], vec![Arc::clone(&inlet)], "e1", 5_000, Retry::default());
+        let inlets = vec![Arc::clone(&inlet)];
+        let ingest = Ingest::spawn(vec![], vec![], inlets, "e1", 5_000, Retry::default());
         let recorder = Recorder::new(inlet, ingest.expect("a thread"), writer);
         let (recorded, result) = recorder.run(&AtomicBool::new(false), None);
         result.expect("a disk");

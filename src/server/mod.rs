@@ -150,7 +150,8 @@ impl Server {
         let inlets = shards.iter().map(|shard| shard.inlet.clone()).collect();
         let boundaries = &settings.boundaries;
         let retry = Retry::new(boundaries.feed_retry_ms, boundaries.feed_retry_ms_max);
-        let ingest = Ingest::spawn(sources, inlets, &epoch, settings.feed_stale_ms, retry)?;
+        let names = FeedSpec::names(&specs);
+        let ingest = Ingest::spawn(names, sources, inlets, &epoch, settings.feed_stale_ms, retry)?;
         let (report_ms, exit_ms) = (boundaries.stuck_report_ms, boundaries.stuck_exit_ms);
         let watchdog = Watchdog::new(counters, report_ms, exit_ms);
         let state = Arc::new(RunState::new(watchdog.stuck()));

@@ -7,9 +7,9 @@ use crate::feed::FeedSpec;
 use std::time::Instant;
 
 impl Server {
-    /// What the feeds are called, in their order, here as on the admin port.
+    /// What the feeds are called, in their order.
     pub fn feed_names(&self) -> Vec<String> {
-        feed_views(&self.feeds).into_iter().map(|feed| feed.name).collect()
+        FeedSpec::names(&self.feeds)
     }
 
     /// `log` and `stop` are what the admin port changes besides.
@@ -36,19 +36,11 @@ impl Server {
     }
 }
 
-/// A feed is called by its kind, and by its number where another has the same.
 fn feed_views(specs: &[FeedSpec]) -> Vec<FeedView> {
-    let view = |(number, spec): (usize, &FeedSpec)| {
-        let alike = specs.iter().filter(|other| other.kind() == spec.kind()).count();
-        let name = match alike {
-            1 => spec.kind().to_string(),
-            _ => format!("{}-{number}", spec.kind()),
-        };
-        FeedView {
-            name,
-            waits_for_sessions: spec.waits_for_sessions(),
-            takes_publishers: spec.takes_publishers(),
-        }
+    let view = |(name, spec): (String, &FeedSpec)| FeedView {
+        name,
+        waits_for_sessions: spec.waits_for_sessions(),
+        takes_publishers: spec.takes_publishers(),
     };
-    specs.iter().enumerate().map(view).collect()
+    FeedSpec::names(specs).into_iter().zip(specs).map(view).collect()
 }

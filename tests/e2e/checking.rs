@@ -77,6 +77,21 @@ fn an_address_in_use_is_a_must_unless_it_is_not_to_be_tried() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// Method: what is not there, and what may not be read as a file; `--skip-addresses` still looks at
+/// files.
+#[test]
+fn a_feed_that_cannot_be_opened_is_a_must() {
+    for (feed, why) in [("replay:/nonexistent.ndjson", "No such file"), ("replay:/", "regular")] {
+        let output = check(&["--json", "--skip-addresses", "--feed", feed]);
+        assert_eq!(output.status.code(), Some(1), "{feed}");
+        let report = report(&output);
+        let found = finding(&report, "--feed");
+        assert_eq!(found["level"], "must", "{found}");
+        assert!(found["why"].as_str().is_some_and(|text| text.contains(why)), "{found}");
+        assert!(found["cure"].as_str().is_some_and(|text| !text.is_empty()), "{found}");
+    }
+}
+
 #[test]
 fn low_limits_of_the_process_are_found() {
     let flags = [&FREE[..], &["--json", "--shards", "1", "--max-sessions", "5000"]].concat();

@@ -163,6 +163,23 @@ fn the_level_of_the_log_changes_live_and_json_is_json() {
     server.stop();
 }
 
+/// Method: from "warn" to "info" and back; each reload says what it has changed, since one of both
+/// levels shows it.
+#[test]
+fn a_change_of_the_logs_level_is_told_in_both_directions() {
+    let file = File::new("told", "[log]\nlog_level = 'warn'\n");
+    let server = file.serve("--shards 1");
+    for (level, words) in [
+        ("info", r#"log.log_level: "warn" → "info""#),
+        ("warn", r#"log.log_level: "info" → "warn""#),
+    ] {
+        file.write(&format!("[log]\nlog_level = '{level}'\n"));
+        reload(&server, "reloaded");
+        assert!(server.log().contains(words), "{words}: {}", server.log());
+    }
+    server.stop();
+}
+
 #[test]
 fn sighup_without_a_file_ends_nothing() {
     let server = Server::start("--shards 1");
@@ -182,6 +199,12 @@ fn what_is_wrong_at_start_is_exit_code_2_with_its_place() {
     let unknown = place("4: sockets.baklog = 5: there is no such key; did you mean backlog?");
     let wrong = place("5: sockets.backlog = 0: give a number from 1 to 16777216");
     assert_eq!(text.lines().collect::<Vec<_>>(), [unknown, wrong]);
+
+    // Feeds beside all else.
+    let output = tapecast(&["serve", "--feed", "nasdaq", "--shards", "0", "--feed", "tcp:x"], &[]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = |words: &str| text.lines().any(|line| line.contains(words));
+    assert!(["--shards 0", "--feed nasdaq", "--feed tcp: \"x\""].into_iter().all(told), "{text}");
 
     file.write("[feed]\nfeeds = ['stdin', 'nasdaq']\n");
     for (arguments, variables, words) in [

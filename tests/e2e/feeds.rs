@@ -66,6 +66,7 @@ fn the_end_of_standard_input_is_a_state() {
     assert_eq!(beat["feed"], "ok");
     drop(stdin);
     client.find("the end", |event| event["T"] == "feed" && event["state"] == "down");
+    server.wait_for_log("feed ended feed=\"stdin\"");
     client.find("a heartbeat", |event| event["T"] == "hb" && event["feed"] == "down");
     let mut late = Client::connect(server.address, "/v1/stream?symbols=A");
     let seen = late.until("the last quote", |event| is(event, "q", "A") && event["sn"] == 1);

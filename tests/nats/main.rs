@@ -6,5 +6,6 @@ mod harness;
 mod node;
 mod outages;
 mod publisher;
+mod recording;
 mod server;
 mod tls;

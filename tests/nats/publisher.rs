@@ -1,7 +1,7 @@
 //! A publisher that keeps to the contract, and does otherwise where a test wants it.
 
 use async_nats::jetstream::{self, stream};
-use async_nats::{Client, HeaderMap};
+use async_nats::{Client, ConnectOptions, HeaderMap};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tapecast::feed::nats::{META_EVERY_MS, Marks, Meta, Prefix, PublisherState, SubjectKind};
@@ -41,6 +41,18 @@ struct Work {
 
 impl Publisher {
     pub fn start(url: &str, instance: &str, epoch: &str, term: u64, stream: Stream) -> Publisher {
+        Publisher::start_as(ConnectOptions::new(), url, instance, epoch, term, stream)
+    }
+
+    /// The same with a login.
+    pub fn start_as(
+        options: ConnectOptions,
+        url: &str,
+        instance: &str,
+        epoch: &str,
+        term: u64,
+        stream: Stream,
+    ) -> Publisher {
         let (orders, mut taken) = mpsc::unbounded_channel();
         let meta = Meta {
             epoch: epoch.into(),
@@ -53,7 +65,7 @@ impl Publisher {
         };
         let url = url.to_string();
         let run = async move {
-            let client = async_nats::connect(url).await.expect("a server");
+            let client = options.connect(url).await.expect("a server");
             let mut work = Work { client, stream, meta };
             work.make_stream().await;
             let mut ticks = tokio::time::interval(Duration::from_millis(META_EVERY_MS));

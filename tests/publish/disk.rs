@@ -9,15 +9,25 @@ use crate::publisher::Publisher;
 use crate::{stored, wait_for};
 use async_nats::jetstream::stream::Config;
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A file system of this size, unmounted when it is dropped.
+/// A file system of this size, unmounted when it is dropped. Where that did not come to be, as in a
+/// run that was killed, the next one unmounts it.
 struct SmallDisk(PathBuf);
 
+/// What follows is the process that has mounted it, and a name.
+const DISK: &str = "tapecast-disk-";
+
 impl SmallDisk {
-    fn mount(mib: u32) -> SmallDisk {
-        let dir = std::env::temp_dir().join(format!("tapecast-disk-{}", std::process::id()));
+    fn mount(mib: u32, name: &str) -> SmallDisk {
+        unmount_what_was_left();
+        SmallDisk::mount_of(std::process::id(), mib, name)
+    }
+
+    fn mount_of(process: u32, mib: u32, name: &str) -> SmallDisk {
+        let dir = std::env::temp_dir().join(format!("{DISK}{process}-{name}"));
         fs::create_dir_all(&dir).expect("a directory to mount at");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(&dir);
@@ -33,9 +43,44 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-        let _ = fs::remove_dir(&self.0);
+        unmount(&self.0);
     }
+}
+
+fn unmount(dir: &Path) {
+    // What somebody else has unmounted is as it should be.
+    let _ = Command::new("umount").arg("-l").arg(dir).status();
+    let _ = fs::remove_dir(dir);
+}
+
+/// Those whose process is no more. Others belong to runs beside this one.
+fn unmount_what_was_left() {
+    for entry in fs::read_dir(std::env::temp_dir()).expect("the temporary folder") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let process = name.strip_prefix(DISK).and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            unmount(&path);
+        }
+    }
+}
+
+fn is_mounted(dir: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("proc(5)");
+    mounts.lines().any(|line| line.split(' ').nth(1).map(Path::new) == Some(dir))
+}
+
+/// Method: a mount in the name of a process that has ended, as a run that was killed leaves it, and
+/// one of a process that runs.
+#[test]
+fn the_disk_of_a_run_that_was_killed_is_unmounted_by_the_next() {
+    let mut ended = Command::new("true").spawn().expect("true(1)");
+    ended.wait().expect("it is our child");
+    let left = ManuallyDrop::new(SmallDisk::mount_of(ended.id(), 1, "left"));
+    let other = SmallDisk::mount_of(std::process::id(), 1, "other");
+    let disk = SmallDisk::mount(1, "next");
+    assert!(!is_mounted(left.path()) && !left.path().exists());
+    assert!(is_mounted(other.path()) && is_mounted(disk.path()));
 }
 
 const FLAGS: &str =
@@ -107,7 +152,7 @@ fn a_stream_that_is_deleted_is_made_again() {
 /// room again, all goes on, and every trade that is missing is told of.
 #[test]
 fn after_a_full_disk_all_goes_on_with_the_server() {
-    let disk = SmallDisk::mount(24);
+    let disk = SmallDisk::mount(24, "full");
     let more = format!("jetstream {{ store_dir: \"{}\" }}", disk.path().display());
     let mut server = NatsServer::start(Setup { more, ..Setup::default() });
     let listener = Listener::start(&server);

@@ -1,4 +1,5 @@
-//! `tuning/tune.sh`: what it shows, sets, restores and makes last.
+//! `tuning/tune.sh`: what it shows, sets, restores and makes last; and what `tuning/install.sh`
+//! says before it does anything.
 //!
 //! Method: bats runs the `.bats` files of this folder, each a test here, so that one command runs
 //! them with all others; and shellcheck reads all of them and the scripts of `tuning/`.
@@ -38,10 +39,16 @@ fn keys_of_a_network_namespace_for_real() {
     bats("namespace.bats");
 }
 
+/// The service itself is installed for real in `tests/systemd`.
+#[test]
+fn what_the_installer_refuses_and_what_it_would_write() {
+    bats("install.bats");
+}
+
 #[test]
 fn shellcheck_finds_nothing() {
     let scripts = ["tuning/tune.sh", "tuning/keys.sh", "tuning/install.sh"];
-    let tests = ["host.bats", "namespace.bats", "stage.bash"];
+    let tests = ["host.bats", "install.bats", "namespace.bats", "stage.bash"];
     let tests: Vec<PathBuf> = tests.iter().map(|file| folder().join(file)).collect();
     let tests = tests.iter().map(|path| path.to_str().expect("the repository's path is UTF-8"));
     succeeds("shellcheck", &scripts.into_iter().chain(tests).collect::<Vec<_>>());

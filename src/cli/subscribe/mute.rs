@@ -48,8 +48,11 @@ impl Mute {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let have = if self.symbols.len() == 1 { "it" } else { "them" };
-        Some(format!("no data yet for {}{more}; does the feed have {have}?", named.join(", ")))
+        let rest = match self.symbols.len() {
+            1 => "it is accepted, and comes when the feed has it; is the name right?",
+            _ => "they are accepted, and come when the feed has them; are the names right?",
+        };
+        Some(format!("no data yet for {}{more}: {rest}", named.join(", ")))
     }
 }
 
@@ -77,15 +80,23 @@ mod tests {
         let told = |text: &str| (Some(text.to_string()), None);
         assert_eq!(
             mute(&["AAPL", "APPL"], quote),
-            told("no data yet for APPL; does the feed have it?")
+            told(
+                "no data yet for APPL: it is accepted, and comes when the feed has it; is the \
+                 name right?"
+            )
         );
         assert_eq!(
             mute(&["A", "B", "C", "D", "E", "F", "G"], quote),
-            told("no data yet for A, B, C, D, E and 2 more; does the feed have them?")
+            told(
+                "no data yet for A, B, C, D, E and 2 more: they are accepted, and come when the \
+                 feed has them; are the names right?"
+            )
         );
         assert_eq!(mute(&["AAPL"], quote), (None, None));
         assert_eq!(mute(&["*"], quote), (None, None));
         let heartbeat = r#"[{"T":"hb","t":0,"feed":"ok","age_ms":1,"n":0}]"#;
-        assert_eq!(mute(&["*"], heartbeat), told("no data yet for *; does the feed have it?"));
+        assert!(
+            mute(&["*"], heartbeat).0.is_some_and(|text| text.starts_with("no data yet for *:"))
+        );
     }
 }

@@ -1,13 +1,16 @@
 //! What an operator does over the admin port: stop the server, change the log's level.
 
-use super::answers::{Failed, fresh, json};
+use super::answers::{Failed, fresh, json, named};
 use super::view::View;
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::StringRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+const LEVEL_CURE: &str = "send {\"level\":\"debug\"} or just debug";
 
 #[derive(Debug, Serialize)]
 struct Draining {
@@ -33,13 +36,20 @@ pub async fn loglevel(State(view): State<Arc<View>>) -> Response {
 }
 
 /// The body is the level as JSON, or as it stands.
-pub async fn set_loglevel(State(view): State<Arc<View>>, body: String) -> Result<Response, Failed> {
+pub async fn set_loglevel(
+    State(view): State<Arc<View>>,
+    body: Result<String, StringRejection>,
+) -> Result<Response, Failed> {
     let refuse = |error: String| Failed::new(StatusCode::BAD_REQUEST, error);
+    let unread = |error: StringRejection| {
+        Failed::new(error.status(), format!("{}; {LEVEL_CURE}", error.body_text()))
+    };
+    let body = body.map_err(unread)?;
     let text = body.trim();
     let level = match text.starts_with('{') {
         true => {
             let level: Result<Level, _> = serde_json::from_str(text);
-            let wrong = |error| format!("{error}; send {{\"level\":\"debug\"}} or just debug");
+            let wrong = |error| format!("{}: {error}; {LEVEL_CURE}", named(text));
             level.map_err(|error| refuse(wrong(error)))?.level
         }
         false => text.to_string(),

@@ -5,6 +5,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+/// As much as a person needs to find it again.
+const NAMED_CHARS_MAX: usize = 80;
+
 /// An error as the client sees it.
 #[derive(Debug)]
 pub struct Failed {
@@ -35,6 +38,14 @@ pub fn limit(asked: Option<&str>, usual: usize, most: usize) -> Result<usize, Fa
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     let error = || format!("limit={text}: give a number from 1 to {most}");
     number.ok_or_else(|| Failed::new(StatusCode::BAD_REQUEST, error()))
+}
+
+/// A text of the client's as an error names it: in quotes, and not much of a long one.
+pub fn named(text: &str) -> String {
+    let mut chars = text.chars();
+    let start: String = chars.by_ref().take(NAMED_CHARS_MAX).collect();
+    let rest = if chars.next().is_some() { " …" } else { "" };
+    format!("{start:?}{rest}")
 }
 
 /// What holds for this moment only.

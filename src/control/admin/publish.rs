@@ -26,6 +26,11 @@ pub async fn publish(
     let report = reception.publish(body.to_vec()).map_err(|error| away(error.to_string()))?;
     let ended = |_| away("the feed ended before it had judged all lines".into());
     let report = report.await.map_err(ended)?;
+    if report.counts.lines == 0 {
+        let error = "the body has no line; post one JSON object a line, such as \
+                     {\"T\":\"t\",\"S\":\"AAPL\",\"p\":1.5,\"s\":100}";
+        return Err(Failed::new(StatusCode::BAD_REQUEST, error));
+    }
     let good = report.counts.records + report.counts.duplicates;
     let status = if good > 0 { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     Ok(fresh(status, Json(report)))

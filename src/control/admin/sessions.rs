@@ -32,8 +32,9 @@ pub async fn list(
     asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Failed> {
     let refuse = |error: String| Failed::new(StatusCode::BAD_REQUEST, error);
-    let Query(asked) = asked
-        .map_err(|error| refuse(format!("{}; known are state and limit", error.body_text())))?;
+    let Query(asked) = asked.map_err(|error| {
+        refuse(format!("{}; give state and limit, each once at most", error.body_text()))
+    })?;
     let lagging_only = match asked.state.as_deref() {
         None | Some("lagging") => true,
         Some("all") => false,

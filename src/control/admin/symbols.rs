@@ -34,8 +34,9 @@ pub async fn search(
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Failed> {
     let refuse = |error: String| Failed::new(StatusCode::BAD_REQUEST, error);
-    let Query(asked) = asked
-        .map_err(|error| refuse(format!("{}; known are search and limit", error.body_text())))?;
+    let Query(asked) = asked.map_err(|error| {
+        refuse(format!("{}; give search and limit, each once at most", error.body_text()))
+    })?;
     let limit = limit(asked.limit.as_deref(), LIMIT, LIMIT_MAX)?;
     let text = asked.search.unwrap_or_default().to_ascii_uppercase();
     let mut names = view.notes.names.lock().expect("nothing panics while it holds this lock");

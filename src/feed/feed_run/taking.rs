@@ -33,7 +33,7 @@ impl FeedRun {
                 numbering.begin_epoch(feed, now_ns, &mut self.batch);
                 let epoch = sequences.current();
                 self.batch.push(Tick::new(TickBody::Epoch { feed, epoch }));
-                let (feed, epoch) = (self.member.number, epoch.as_str());
+                let (feed, epoch) = (self.name.as_str(), epoch.as_str());
                 tracing::info!(feed, epoch, "a new epoch: its source's numbers begin anew");
             }
         }

@@ -24,6 +24,10 @@ fn trades_until_down(inlet: &Inlet) -> u64 {
     }
 }
 
+fn names(count: usize) -> Vec<String> {
+    vec!["replay".to_string(); count]
+}
+
 /// Method: the real thread; a file much longer than two small inlets, drained by two threads.
 #[test]
 fn a_replay_reaches_every_shard_whole() {
@@ -36,8 +40,9 @@ fn a_replay_reaches_every_shard_whole() {
     let source = spec.open(&nobody).expect("the file is there");
     let inlets: Vec<Arc<Inlet>> =
         (0..2).map(|_| Arc::new(Inlet::new(100).expect("a descriptor"))).collect();
-    let handle = Ingest::spawn(vec![source], inlets.clone(), "e", 5_000, Retry::default())
-        .expect("a thread");
+    let handle =
+        Ingest::spawn(names(1), vec![source], inlets.clone(), "e", 5_000, Retry::default())
+            .expect("a thread");
     let shards: Vec<JoinHandle<u64>> =
         inlets.into_iter().map(|inlet| thread::spawn(move || trades_until_down(&inlet))).collect();
     for shard in shards {
@@ -59,9 +64,15 @@ fn a_sleeping_shard_is_rung() {
     let nobody: Subscribed = Arc::new(|| 0);
     let inlet = Arc::new(Inlet::new(1_000).expect("a descriptor"));
     let source = spec.open(&nobody).expect("nothing to open");
-    let handle =
-        Ingest::spawn(vec![source], vec![Arc::clone(&inlet)], "e", 5_000, Retry::default())
-            .expect("a thread");
+    let handle = Ingest::spawn(
+        names(1),
+        vec![source],
+        vec![Arc::clone(&inlet)],
+        "e",
+        5_000,
+        Retry::default(),
+    )
+    .expect("a thread");
     for _ in 0..5 {
         inlet.bell().fall_asleep();
         if inlet.is_empty() {
@@ -81,9 +92,11 @@ fn a_sleeping_shard_is_rung() {
 fn more_feeds_than_the_limit_are_refused() {
     let spec: FeedSpec = "synthetic:symbols=1".parse().expect("a spec");
     let nobody: Subscribed = Arc::new(|| 0);
-    let sources = (0..=FEEDS_MAX).map(|_| spec.open(&nobody).expect("nothing to open")).collect();
+    let sources: Vec<_> =
+        (0..=FEEDS_MAX).map(|_| spec.open(&nobody).expect("nothing to open")).collect();
     let error =
-        Ingest::spawn(sources, Vec::new(), "e", 5_000, Retry::default()).expect_err("one too many");
+        Ingest::spawn(names(sources.len()), sources, Vec::new(), "e", 5_000, Retry::default())
+            .expect_err("one too many");
     assert!(error.to_string().contains("--feed is given 17 times"), "{error}");
 }
 

@@ -6,6 +6,7 @@ use super::credentials::CredentialsSource;
 use super::dial::{Connection, Dialer};
 use crate::feed::spec::{FeedOpenError, WebsocketSpec};
 use crate::limits::CLIENT_MESSAGE_BYTES_MAX;
+use crate::panics;
 use crate::wire::client::Received;
 use crossbeam::channel::{self, Receiver, Sender};
 use std::io;
@@ -49,6 +50,8 @@ pub struct Call {
     spec: WebsocketSpec,
     credentials: Option<CredentialsSource>,
     counters: Arc<CallCounters>,
+    /// The upstream may ask for a panic.
+    pub takes_faults: bool,
 }
 
 /// Ends the thread when it is dropped, within [`READ_SLEEP_MAX`] but where it dials.
@@ -75,7 +78,8 @@ impl Call {
         if let Some(source) = &credentials {
             source.read()?;
         }
-        Ok(Call { dialer, spec: spec.clone(), credentials, counters: Arc::default() })
+        let (spec, counters) = (spec.clone(), Arc::default());
+        Ok(Call { dialer, spec, credentials, counters, takes_faults: false })
     }
 
     pub fn counters(&self) -> &Arc<CallCounters> {
@@ -87,16 +91,20 @@ impl Call {
         &self.dialer
     }
 
-    /// Starts the thread, which unparks `ingest` for each arrival.
+    /// Starts the thread, which unparks `ingest` for each arrival. Where it panics, that is logged,
+    /// and the channel has no sender any more.
     pub fn begin(self, ingest: Thread) -> io::Result<(Handle, Receiver<Arrival>)> {
         let (sender, receiver) = channel::bounded(ARRIVALS_MAX);
         let stop = Arc::new(AtomicBool::new(false));
         let WebsocketSpec { symbols, channels, stale_ms, .. } = self.spec;
+        let mut upstream = Upstream::new(symbols, channels, stale_ms / 4);
+        upstream.takes_faults = self.takes_faults;
+        let (whom, waiting) = (self.dialer.endpoint().authority(), ingest.clone());
         let caller = Caller {
             dialer: self.dialer,
             credentials: self.credentials,
             counters: self.counters,
-            upstream: Upstream::new(symbols, channels, stale_ms / 4),
+            upstream,
             stale: Duration::from_millis(stale_ms),
             stop: Arc::clone(&stop),
             arrivals: sender,
@@ -104,7 +112,13 @@ impl Call {
             opened_count: 0,
         };
         let builder = thread::Builder::new().name("feed-websocket".into());
-        let thread = builder.spawn(move || caller.run())?.thread().clone();
+        let run = move || {
+            if let Err(caught) = panics::catch(|| caller.run()) {
+                panics::report(&format!("the thread of websocket {whom} ends"), None, caught);
+                waiting.unpark();
+            }
+        };
+        let thread = builder.spawn(run)?.thread().clone();
         Ok((Handle { stop, thread }, receiver))
     }
 }

@@ -23,6 +23,8 @@ pub struct Upstream {
     /// Asked of another Tapecast, in ms.
     heartbeat_ms: u64,
     positions: Positions,
+    /// It may ask for a panic: for staging and tests.
+    pub takes_faults: bool,
 }
 
 /// One connection, from its greeting on.
@@ -94,7 +96,8 @@ impl Ending {
 
 impl Upstream {
     pub fn new(symbols: Vec<String>, channels: Option<ChannelSet>, heartbeat_ms: u64) -> Upstream {
-        Upstream { symbols, channels, heartbeat_ms, positions: Positions::default() }
+        let (positions, takes_faults) = (Positions::default(), false);
+        Upstream { symbols, channels, heartbeat_ms, positions, takes_faults }
     }
 
     /// Another Tapecast numbers, takes `since` and can be asked for heartbeats; others may refuse
@@ -226,6 +229,9 @@ impl<'a> Conversation<'a> {
                 let state = event.state.as_deref().unwrap_or("in no state that it names");
                 let note = format!("its feed is {}", printable(state));
                 outcomes.push(Outcome::Note(note));
+            }
+            ("fault", _) if self.upstream.takes_faults => {
+                panic!("a fault was asked for by the upstream")
             }
             ("shutdown", _) => self.shutdown_hint = event.retry_ms.map(RetryHint::spread),
             ("error", text) => self.error(event.code.unwrap_or(0), text.unwrap_or(""), outcomes)?,

@@ -30,6 +30,7 @@ use std::thread;
 
 /// The feed. Live: what it does not take in time, the upstream merges or announces as lost.
 pub struct Websocket {
+    call: Box<Call>,
     state: State,
     counters: Arc<CallCounters>,
     /// Lines that came, and how much of them was given.
@@ -43,8 +44,8 @@ pub struct Websocket {
 }
 
 enum State {
-    /// The thread starts with the first poll, which tells it the thread to wake.
-    New(Box<Call>),
+    /// The thread starts with the next poll, which tells it the thread to wake.
+    Idle,
     Calling {
         arrivals: Receiver<Arrival>,
         _caller: caller::Handle,
@@ -57,7 +58,8 @@ impl Websocket {
         let call = Call::new(spec)?;
         Ok(Websocket {
             counters: Arc::clone(call.counters()),
-            state: State::New(Box::new(call)),
+            call: Box::new(call),
+            state: State::Idle,
             lines: Vec::new(),
             used: 0,
             epoch: None,
@@ -92,10 +94,7 @@ impl Websocket {
 
     /// Takes what the thread has sent; `Some` where that ends the poll.
     fn receive(&mut self, has_given: bool) -> Option<Next> {
-        if let State::New(_) = self.state {
-            return self.start();
-        }
-        let State::Calling { arrivals, .. } = &self.state else { return None };
+        let State::Calling { arrivals, .. } = &self.state else { return self.start() };
         match arrivals.try_recv() {
             Ok(Arrival::Lines(lines)) => (self.lines, self.used) = (lines, 0),
             Ok(Arrival::Epoch(epoch)) if has_given => {
@@ -107,7 +106,10 @@ impl Websocket {
                 return Some(Next::More);
             }
             Err(TryRecvError::Empty) => return Some(Next::Wake),
+            // It ends by itself only in a panic. Who opens the feed again begins another, as at the
+            // start: what comes twice is dropped by its numbers.
             Err(TryRecvError::Disconnected) => {
+                self.state = State::Idle;
                 return Some(Next::Failed("websocket: its thread has ended".to_string()));
             }
         }
@@ -115,8 +117,7 @@ impl Websocket {
     }
 
     fn start(&mut self) -> Option<Next> {
-        let State::New(call) = &self.state else { return None };
-        match call.as_ref().clone().begin(thread::current()) {
+        match Call::clone(&self.call).begin(thread::current()) {
             Ok((caller, arrivals)) => self.state = State::Calling { arrivals, _caller: caller },
             Err(why) => return Some(Next::Failed(format!("websocket: no thread to dial: {why}"))),
         }
@@ -149,9 +150,14 @@ impl Source for Websocket {
         self.epoch.as_deref()
     }
 
-    /// What it died of was one line, which it does not give again; the thread goes on.
+    /// What it died of was one line, which it does not give again, and the thread goes on; or it
+    /// was the thread, and the next poll begins another.
     fn reopen(&mut self) -> Option<Result<(), String>> {
         Some(Ok(()))
+    }
+
+    fn enable_faults(&mut self) {
+        self.call.takes_faults = true;
     }
 
     fn bad_lines_count(&self) -> u64 {

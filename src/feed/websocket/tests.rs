@@ -155,6 +155,44 @@ fn a_feed_that_is_not_polled_stops_reading_and_ends_with_its_thread() {
     played.join().expect("the server saw the end");
 }
 
+/// Method: where faults are injected, the first connection's server asks for a panic. The feed
+/// fails, and is opened again as the ingest thread does it; the second connection is another
+/// thread's, which begins as at the start.
+#[test]
+fn a_thread_that_panicked_is_begun_again() {
+    let (authority, played) = serve(vec![
+        |stream| {
+            let (mut server, _) = greet(stream, "e1");
+            server.say(&format!("[{}]", trade(1)));
+            server.say(r#"[{"T":"fault"}]"#);
+            // Until the client has gone; how it goes is not what is looked at.
+            let _ = io::copy(server.stream(), &mut io::sink());
+        },
+        |stream| {
+            let (mut server, command) = greet(stream, "e1");
+            assert!(!command.contains("since"), "{command}");
+            server.say(&format!("[{}]", trade(2)));
+            server.read();
+        },
+    ]);
+    let mut feed = open(&format!("ws://{authority}"));
+    feed.enable_faults();
+    assert_eq!(polled(&mut feed, 2), ["epoch e1", "trade 1"]);
+    let deadline = Instant::now() + PATIENCE;
+    let why = loop {
+        match feed.poll(0, 3, &mut |_| Ok(())) {
+            Next::Failed(why) => break why,
+            _ => thread::park_timeout(Duration::from_millis(100)),
+        }
+        assert!(Instant::now() < deadline, "no failure after {PATIENCE:?}");
+    };
+    assert!(why.contains("its thread has ended"), "{why}");
+    assert_eq!(feed.reopen(), Some(Ok(())));
+    assert_eq!(polled(&mut feed, 2), ["epoch e1", "trade 2"]);
+    drop(feed);
+    played.join().expect("every script was played");
+}
+
 /// An authority, and a server's certificate of it for `localhost`.
 fn certificates() -> (String, ServerConfig) {
     let authority_key = rcgen::KeyPair::generate().expect("a key");

@@ -81,8 +81,18 @@ fn the_log_level_changes_while_it_runs() {
     let server = Server::start(MARKET);
     assert_eq!(json(&server, "/api/loglevel")["level"], "info");
     let put = |body: &str| ask(server.admin(), "PUT", "/api/loglevel", "Host: localhost\r\n", body);
-    let bad = put("{\"level\":\"\\u0000=x\"}");
-    assert_eq!(bad.status, 400, "{}", bad.body);
+    let cure = "send {\"level\":\"debug\"} or just debug";
+    for (body, words) in [
+        ("{\"level\":\"\\u0000=x\"}", ["\\0=x", "does not fit"]),
+        ("loud", ["\"loud\"", "off, error, warn"]),
+        ("{\"level\":5}", ["{\\\"level\\\":5}", cure]),
+        ("{\"volume\":\"debug\"}", ["volume", cure]),
+    ] {
+        let bad = put(body);
+        let error = bad.json()["error"].as_str().expect("an error").to_string();
+        let has_all = words.iter().all(|word| error.contains(word));
+        assert!(bad.status == 400 && has_all, "{body}: {error}");
+    }
     assert_eq!(put("debug").json()["level"], "debug");
     assert_eq!(json(&server, "/api/loglevel")["level"], "debug");
     Client::connect(server.address, "/v1/stream").close();
@@ -101,7 +111,9 @@ fn what_is_wrong_is_named_with_its_cure() {
         ("GET", "/api/sessions?limit=0", 400, &["limit=0", "1 to 1000"]),
         ("GET", "/api/sessions?limit=many", 400, &["limit"]),
         ("GET", "/api/sessions?state=odd", 400, &["state=odd", "lagging or all"]),
-        ("GET", "/api/symbols?find=A", 400, &["find", "search"]),
+        ("GET", "/api/symbols?find=A", 400, &["find", "give search and limit"]),
+        ("GET", "/api/symbols?limit=1&limit=2", 400, &["limit", "each once"]),
+        ("GET", "/api/sessions?limit=1&limit=2", 400, &["limit", "each once"]),
     ] {
         let answer = ask(server.admin(), method, path, "Host: localhost\r\n", "");
         assert_eq!(answer.status, status, "{path}: {}", answer.body);
