@@ -13,6 +13,7 @@ const KEPT_MAX: usize = 64;
 
 /// Emptied ones.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "sessions hold the boxes: they are moved, and not made anew")]
 pub(super) struct Welcomes(Vec<Box<Outgoing>>);
 
 impl Welcomes {
