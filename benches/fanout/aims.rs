@@ -1,11 +1,15 @@
 //! Where it must get to, beside what was measured.
 
+mod peers;
+mod rows;
+
 use crate::measure::{Figures, Latency};
 use crate::results::{CellResults, Results};
-use crate::servers::{FLOOR_CONNECT, FLOOR_RING, FLOOR_SEND, TAPECAST};
+use crate::servers::TAPECAST;
 use crate::stats::Spread;
-use crate::verdict::{Summary, connect_ratio};
-use crate::workload::Published;
+use crate::verdict::{Over, Summary, connect_ratio};
+pub use peers::check;
+pub use rows::published_updates_per_core;
 use std::fmt::Write;
 
 /// One aim: what it is of, what was found, and the bound.
@@ -13,46 +17,97 @@ use std::fmt::Write;
 pub struct Aim {
     pub workload: String,
     pub text: String,
-    pub measured: Option<f64>,
+    pub found: Found,
     pub bound: Bound,
+    /// The rounds disagree by more than the noise.
+    pub undecided: bool,
+}
+
+/// A median, and over how many of how many rounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Found {
+    /// `None` where nothing was measured, or too little of it counts.
+    pub value: Option<f64>,
+    pub used: usize,
+    pub rounds: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     AtMost(f64),
     AtLeast(f64),
+    /// What there is nothing to compare with.
+    Unknown,
 }
 
 impl Aim {
-    /// `None` where nothing was measured.
+    fn new(workload: &str, text: &str, found: Found, bound: Bound) -> Aim {
+        Aim { workload: workload.into(), text: text.into(), found, bound, undecided: false }
+    }
+
+    /// `None` where nothing was measured, or the rounds disagree.
     pub fn is_met(&self) -> Option<bool> {
-        let measured = self.measured?;
-        Some(match self.bound {
-            Bound::AtMost(bound) => measured <= bound,
-            Bound::AtLeast(bound) => measured >= bound,
-        })
+        let measured = self.found.value.filter(|_| !self.undecided)?;
+        match self.bound {
+            Bound::AtMost(bound) => Some(measured <= bound),
+            Bound::AtLeast(bound) => Some(measured >= bound),
+            Bound::Unknown => None,
+        }
+    }
+
+    fn met_text(&self) -> &'static str {
+        match self.is_met() {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None if self.undecided => "undecided",
+            None if self.found.rounds > 0 => "too few rounds count",
+            None => "not measured",
+        }
+    }
+}
+
+impl Found {
+    fn of(summary: &Summary, spread: Option<Spread>, used: usize) -> Found {
+        let used = spread.map_or(used, |spread| spread.count);
+        Found { value: spread.map(|spread| spread.median), used, rounds: summary.rounds }
+    }
+
+    fn map(self, change: impl Fn(f64) -> Option<f64>) -> Found {
+        Found { value: self.value.and_then(change), ..self }
+    }
+
+    /// Of both as many rounds as the poorer has.
+    fn over(self, other: Found) -> Found {
+        let value = self.value.zip(other.value).map(|(value, other)| value / other);
+        let poorer = if other.used < self.used { other } else { self };
+        Found { value, ..poorer }
     }
 }
 
 /// The table at the end of the results.
 pub fn markdown(results: &Results) -> String {
     let mut text = String::from(
-        "\n## Aims\n\nOf Tapecast, by medians of the rounds that count.\n\n\
-         | | aim | bound | measured | met |\n|---|---|---:|---:|---|\n",
+        "\n## Aims\n\nOf Tapecast. What it costs is the median of the rounds that count; how late \
+         it is, of all in which every client got everything and nobody else used the core, those \
+         that were too late to count as well. Of the rounds that were run, so many are in it. A \
+         peer is ahead where its median is better by more than the noise, which is what two \
+         rounds of Tapecast differ, to the floor's of the same, and most rounds say so.\n\n\
+         | | aim | bound | measured | rounds | met |\n|---|---|---:|---:|---:|---|\n",
     );
     for aim in aims(results) {
         let bound = match aim.bound {
             Bound::AtMost(bound) => format!("≤ {bound:.2}"),
             Bound::AtLeast(bound) => format!("≥ {bound:.2}"),
+            Bound::Unknown => "–".into(),
         };
-        let measured = aim.measured.map_or("–".into(), |measured| format!("{measured:.3}"));
-        let met = match aim.is_met() {
-            None => "not measured",
-            Some(true) => "yes",
-            Some(false) => "**no**",
+        let Found { value, used, rounds } = aim.found;
+        let measured = value.map_or("–".into(), |measured| format!("{measured:.3}"));
+        let rounds = match rounds {
+            0 => "–".into(),
+            rounds => format!("{used} of {rounds} rounds"),
         };
-        let _ =
-            writeln!(text, "| {} | {} | {bound} | {measured} | {met} |", aim.workload, aim.text);
+        let (workload, what, met) = (&aim.workload, &aim.text, aim.met_text());
+        let _ = writeln!(text, "| {workload} | {what} | {bound} | {measured} | {rounds} | {met} |");
     }
     text
 }
@@ -62,31 +117,18 @@ pub fn aims(results: &Results) -> Vec<Aim> {
     let mut aims = Vec::new();
     flow_aims(results, &mut aims);
     idle_aims(results, &mut aims);
-    row_aims(results, &mut aims);
+    rows::add(results, &mut aims);
     trouble_aims(results, &mut aims);
     growth_aims(results, &mut aims);
-    peer_aims(results, &mut aims);
+    peers::add(results, &mut aims);
     aims
 }
 
-fn add(aims: &mut Vec<Aim>, workload: &str, text: &str, measured: Option<f64>, bound: Bound) {
-    aims.push(Aim { workload: workload.into(), text: text.into(), measured, bound });
+fn cell<'a>(results: &'a Results, name: &str) -> Option<&'a CellResults> {
+    results.cells.iter().find(|results| results.cell.name == name)
 }
 
-fn median(spread: Option<Spread>) -> Option<f64> {
-    spread.map(|spread| spread.median)
-}
-
-/// Of Tapecast in the cell of that name; `None` where its rounds do not count.
-fn ours<'a>(results: &'a Results, name: &str) -> Option<(&'a CellResults, Summary<'a>)> {
-    let cell = results.cells.iter().find(|results| results.cell.name == name)?;
-    let summary = Summary::new(cell, TAPECAST);
-    summary.counts().then_some((cell, summary))
-}
-
-fn ratio(results: &Results, name: &str, of: impl Fn(&Figures) -> Option<f64>) -> Option<f64> {
-    median(ours(results, name)?.1.ratio(of))
-}
+type Figure = fn(&Figures) -> Option<f64>;
 
 fn p50(latency: Option<Latency>) -> Option<f64> {
     latency.map(|latency| latency.p50)
@@ -96,128 +138,112 @@ fn p99(latency: Option<Latency>) -> Option<f64> {
     latency.map(|latency| latency.p99)
 }
 
+const COST: Figure = Figures::cpu_us_per_tick;
+const P50: Figure = |figures| p50(figures.latency_us);
+const P99: Figure = |figures| p99(figures.latency_us);
+const LAST: Figure = |figures| p50(figures.last_us);
+
+/// Of Tapecast in the cell of that name, by itself or over the floor.
+fn ours(
+    results: &Results,
+    name: &str,
+    over: Over,
+    spread: impl Fn(&Summary) -> Option<Spread>,
+) -> Found {
+    let Some(cell) = cell(results, name) else { return Found::default() };
+    let summary = Summary::new(cell, TAPECAST);
+    let (is_enough, used) = match over {
+        Over::Counted => (summary.counts(), summary.valid_count()),
+        Over::Complete => (summary.is_complete(), summary.complete_count()),
+    };
+    Found::of(&summary, spread(&summary).filter(|_| is_enough), used)
+}
+
 fn flow_aims(results: &Results, aims: &mut Vec<Aim>) {
-    let cost = Figures::cpu_us_per_tick;
     for (workload, bound) in [("W1", 1.05), ("W2", 1.10)] {
-        let measured = ratio(results, workload, cost);
-        add(aims, workload, "CPU an update over the floor's", measured, Bound::AtMost(bound));
+        let found = ours(results, workload, Over::Counted, |ours| ours.ratio(COST));
+        let text = "CPU an update over the floor's";
+        aims.push(Aim::new(workload, text, found, Bound::AtMost(bound)));
     }
-    let most = Bound::AtMost(1.03);
-    let measured = ratio(results, "W4", |figures| p50(figures.latency_us));
-    add(aims, "W4", "p50 over the floor's", measured, most);
-    let measured = ratio(results, "W4", |figures| p99(figures.latency_us));
-    add(aims, "W4", "p99 over the floor's", measured, most);
-    let measured = ratio(results, "W5", |figures| p50(figures.last_us));
-    add(aims, "W5", "last subscriber (p50) over the floor's", measured, Bound::AtMost(1.02));
+    for (workload, text, figure, bound) in [
+        ("W4", "p50 over the floor's", P50, 1.03),
+        ("W4", "p99 over the floor's", P99, 1.03),
+        ("W5", "last subscriber (p50) over the floor's", LAST, 1.02),
+    ] {
+        let found = ours(results, workload, Over::Complete, |ours| ours.late_ratio(figure));
+        aims.push(Aim::new(workload, text, found, Bound::AtMost(bound)));
+    }
 }
 
 fn idle_aims(results: &Results, aims: &mut Vec<Aim>) {
-    let found = ours(results, "W3");
-    let of = |figure: fn(&Figures) -> f64| {
-        median(found.as_ref()?.1.spread(|figures| Some(figure(figures))))
+    let of = |figure: Figure| ours(results, "W3", Over::Counted, |ours| ours.spread(figure));
+    let mut add = |text: &str, found, bound| {
+        aims.push(Aim::new("W3", text, found, Bound::AtMost(bound)));
     };
-    let bytes = of(|figures| figures.process_bytes);
-    add(aims, "W3", "process bytes a subscriber of 50", bytes, Bound::AtMost(400.0));
-    let rest = of(|figures| 100.0 * figures.server_share());
-    add(aims, "W3", "% of a core at rest", rest, Bound::AtMost(0.5));
-    let connect = found.as_ref().and_then(|(cell, _)| median(connect_ratio(cell, TAPECAST)));
-    add(aims, "W3", "CPU a connect over a bare loop's", connect, Bound::AtMost(1.2));
-}
-
-pub fn published_updates_per_core(published: &Published) -> f64 {
-    published.users as f64 * published.updates_per_user / published.cores as f64
-}
-
-fn row_aims(results: &Results, aims: &mut Vec<Aim>) {
-    for workload in ["L1", "L2", "L3", "L4", "L4 at 200 Hz", "L5", "L6", "L6 at 200 Hz"] {
-        let is_batched = workload.starts_with("L4") || workload.starts_with("L6");
-        let bound = if is_batched { 1.5 } else { 1.3 };
-        let measured = ratio(results, workload, Figures::cpu_us_per_tick);
-        add(aims, workload, "CPU an update over the floor's", measured, Bound::AtMost(bound));
-        if !is_batched {
-            continue;
-        }
-        let found = ours(results, workload);
-        let there =
-            |cell: &CellResults| cell.cell.published.as_ref().map(published_updates_per_core);
-        let here = found.as_ref().and_then(|(cell, summary)| {
-            let updates = median(summary.spread(|figures| Some(figures.ticks_per_s())))?;
-            Some(updates / there(cell)?)
-        });
-        add(aims, workload, "updates a core over Liberator's", here, Bound::AtLeast(8.0));
-        let mean = found.as_ref().and_then(|(_, summary)| {
-            median(summary.spread(|figures| Some(figures.latency_us?.mean / 1e3)))
-        });
-        add(aims, workload, "mean latency, ms", mean, Bound::AtMost(55.0));
-    }
+    let bytes = of(|figures| Some(figures.process_bytes));
+    add("process bytes a subscriber of 50", bytes, 400.0);
+    add("% of a core at rest", of(|figures| Some(100.0 * figures.server_share())), 0.5);
+    let bare = |_: &Summary| connect_ratio(cell(results, "W3")?, TAPECAST);
+    let connect = ours(results, "W3", Over::Counted, bare);
+    add("CPU a connect over a bare loop's", connect, 1.2);
 }
 
 /// S1 beside W2, which are not of the same rounds: medians over medians.
 fn trouble_aims(results: &Results, aims: &mut Vec<Aim>) {
-    let (troubled, calm) = (ours(results, "S1"), ours(results, "W2"));
-    let over = |of: fn(&Figures) -> Option<f64>| {
-        let troubled = median(troubled.as_ref()?.1.spread(of))?;
-        Some(troubled / median(calm.as_ref()?.1.spread(of))?)
+    let whence = match (cell(results, "S1"), cell(results, "W2")) {
+        (Some(s1), Some(w2)) if s1.session.is_of_one_with(&w2.session) => {
+            format!(" (one session, commit {})", s1.session.commit)
+        }
+        (Some(s1), Some(w2)) => {
+            let of = |cell: &CellResults| format!("{}, {}", cell.session.commit, cell.session.date);
+            format!(" (not of one session: S1 {}; W2 {})", of(s1), of(w2))
+        }
+        _ => String::new(),
     };
-    let cost = over(Figures::cpu_us_per_tick);
-    add(aims, "S1", "CPU an update over W2's", cost, Bound::AtMost(1.1));
-    let late = over(|figures| p99(figures.latency_us));
-    add(aims, "S1", "p99 over W2's", late, Bound::AtMost(1.5));
+    let cost = |name| ours(results, name, Over::Counted, |ours| ours.spread(COST));
+    let late = |name| ours(results, name, Over::Complete, |ours| ours.late_spread(P99));
+    for (what, found, bound) in [
+        ("CPU an update over W2's", cost("S1").over(cost("W2")), 1.1),
+        ("p99 over W2's", late("S1").over(late("W2")), 1.5),
+    ] {
+        aims.push(Aim::new("S1", &format!("{what}{whence}"), found, Bound::AtMost(bound)));
+    }
 }
 
 fn growth_aims(results: &Results, aims: &mut Vec<Aim>) {
-    let cost = |axis: &str| -> Vec<(usize, f64)> {
-        let points = results.of("G1").filter_map(|cell| {
-            let point = cell.cell.point.as_ref().filter(|point| point.axis == axis)?;
-            let cost = Summary::new(cell, TAPECAST).spread(Figures::cpu_us_per_tick)?;
-            Some((point.value, cost.median))
-        });
-        points.collect()
-    };
-    let flat = Spread::of(cost("connections").into_iter().map(|(_, cost)| cost));
-    let flat = flat.filter(|spread| spread.count > 1).map(|spread| spread.max / spread.min);
-    add(
-        aims,
-        "G1",
-        "CPU an update, dearest over cheapest by connections",
-        flat,
-        Bound::AtMost(1.1),
-    );
+    let text = "CPU an update, dearest over cheapest by connections";
+    let (costs, found) = costs(results, "connections");
+    let flat = Spread::of(costs.iter().map(|(_, cost)| *cost)).filter(|spread| spread.count > 1);
+    let flat = found.map(|_| flat.map(|spread| spread.max / spread.min));
+    aims.push(Aim::new("G1", text, flat, Bound::AtMost(1.1)));
     // Linear by cohorts: what a cohort more costs does not grow with the number of cohorts.
-    let cohorts = cost("cohorts");
+    let (costs, found) = self::costs(results, "cohorts");
     let slope = |from: (usize, f64), to: (usize, f64)| (to.1 - from.1) / (to.0 - from.0) as f64;
-    let linear = match cohorts[..] {
+    let linear = match costs[..] {
         [one, .., some, many] if slope(one, some) > 0.0 => {
             Some(slope(one, many) / slope(one, some))
         }
         _ => None,
     };
-    add(aims, "G1", "cost of a cohort at 1,000 over that at 100", linear, Bound::AtMost(1.1));
+    let text = "cost of a cohort at 1,000 over that at 100";
+    aims.push(Aim::new("G1", text, found.map(|_| linear), Bound::AtMost(1.1)));
 }
 
-/// No peer is ahead by more than the noise, which is what the paired rounds differ among
-/// themselves. Peers that got everything to everyone are taken for it, however late they were.
-fn peer_aims(results: &Results, aims: &mut Vec<Aim>) {
-    let floors = [TAPECAST, FLOOR_SEND, FLOOR_RING, FLOOR_CONNECT];
-    for cell in &results.cells {
-        let summary = Summary::new(cell, TAPECAST);
-        let (what, of): (&str, fn(&Figures) -> Option<f64>) = match cell.cell.market.is_quiet() {
-            true => ("process bytes", |figures| Some(figures.process_bytes)),
-            false => ("CPU an update", Figures::cpu_us_per_tick),
+/// By point; without one of them there is no answer, since it may be the dearest.
+fn costs(results: &Results, axis: &str) -> (Vec<(usize, f64)>, Found) {
+    let mut costs = Vec::new();
+    let mut found = Found { value: Some(1.0), used: 0, rounds: 0 };
+    for cell in results.of("G1") {
+        let Some(point) = cell.cell.point.as_ref().filter(|point| point.axis == axis) else {
+            continue;
         };
-        let mut ratios = Vec::new();
-        for peer in cell.servers().into_iter().filter(|server| !floors.contains(server)) {
-            let other = Summary::new(cell, peer);
-            let both = summary.counts() && other.is_complete();
-            let Some(ratio) = summary.ratio_to(&other, of).filter(|_| both) else { continue };
-            let noise = ratio.max - ratio.min;
-            let text = format!("{what} over {peer}'s (noise {noise:.2})");
-            add(aims, &cell.cell.name, &text, Some(ratio.median), Bound::AtMost(1.0 + noise));
-            ratios.push(ratio.median);
-        }
-        if cell.cell.workload == "W2" {
-            let best = ratios.into_iter().reduce(f64::max);
-            add(aims, "W2", "CPU an update over the best peer's", best, Bound::AtMost(0.82));
+        let summary = Summary::new(cell, TAPECAST);
+        found.used += summary.valid_count();
+        found.rounds += summary.rounds;
+        match summary.spread(COST).filter(|_| summary.counts()) {
+            Some(cost) => costs.push((point.value, cost.median)),
+            None => found.value = None,
         }
     }
+    (costs, found)
 }

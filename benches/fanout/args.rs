@@ -19,14 +19,16 @@ pub struct Args {
     /// fastwebsockets, nats, nchan, or installed for all that are there
     #[arg(long, value_delimiter = ',', default_value = "installed")]
     pub servers: Vec<String>,
-    /// Rounds, in each of which every server runs once
+    /// Rounds, in each of which every server runs once; up to as many more where others disturbed
+    /// Tapecast's run or the floor's
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rounds: usize,
-    /// Counting window of each run
+    /// Counting window of each run, at least 20 bursts
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     pub seconds: f64,
-    /// From the first tick to the window: the kernel acknowledges the first 16 segments of each
-    /// connection at once, which costs the server's core a quarter more
+    /// From the first tick to the window, at least 17 sends to each connection: the kernel
+    /// acknowledges the first 16 segments of each at once, which costs the server's core a quarter
+    /// more
     #[arg(long, value_name = "S", default_value_t = 4.0)]
     pub warmup: f64,
     /// Directory of what is written, from the package's root
@@ -56,6 +58,9 @@ pub struct Args {
     /// Copy results and charts of --out to benches/results, and measure nothing
     #[arg(long)]
     pub publish: bool,
+    /// Publish cells of a tree with changes as well; the results say so
+    #[arg(long, requires = "publish")]
+    pub force: bool,
     /// What cargo says to every bench
     #[arg(long, hide = true)]
     pub bench: bool,

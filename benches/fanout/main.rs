@@ -28,7 +28,7 @@ use args::Args;
 use clap::Parser;
 use measure::Plan;
 use results::{Machine, Results};
-use servers::Server;
+use servers::{FLOORS, Server};
 use std::error::Error;
 use std::fs;
 use std::io;
@@ -57,7 +57,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     if args.publish {
-        return Ok(publish(&out)?);
+        return publish(&out, args.force);
     }
     if !args.render {
         measure_all(args, &out)?;
@@ -75,22 +75,43 @@ fn render(out: &Path) -> io::Result<Vec<String>> {
 }
 
 /// What the README shows is a copy in the repository.
-fn publish(out: &Path) -> io::Result<()> {
+fn publish(out: &Path, force: bool) -> Result<(), Box<dyn Error>> {
     let to = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    let results = Results::read(out)?;
+    let note = publishing_note(&results, force)?;
     fs::create_dir_all(&to)?;
     let mut files = render(out)?;
-    files.extend(["results.json".into(), "results.md".into()]);
+    files.push("results.json".into());
     for file in files {
         fs::copy(out.join(&file), to.join(&file))?;
         println!("benches/results/{file}");
     }
+    fs::write(to.join("results.md"), report::markdown(&results) + &note)?;
+    println!("benches/results/results.md");
     Ok(())
+}
+
+/// What is said behind results that nobody can check out, where they are wanted nevertheless.
+fn publishing_note(results: &Results, force: bool) -> Result<String, String> {
+    let cells = results.uncommitted().join(", ");
+    match (cells.is_empty(), force) {
+        (true, _) => Ok(String::new()),
+        (false, true) => Ok(format!(
+            "\n**Published with `--force`**: of a tree with changes that no commit has: {cells}.\n"
+        )),
+        (false, false) => Err(format!(
+            "--publish: measured with changes that no commit has: {cells}; commit, and measure \
+             these again with --keep --workloads, or add --force, which the results will say"
+        )),
+    }
 }
 
 fn measure_all(args: &Args, out: &Path) -> Result<(), Box<dyn Error>> {
     let cells = chosen_cells(args)?;
     let servers = chosen_servers(args)?;
     let descriptors = raise_descriptor_limit();
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    two_cores(&cores.iter().map(|core| core.id).collect::<Vec<_>>())?;
     let plan = plan(args);
     let machine = Machine::this(descriptors);
     process::pin_this_thread(plan.core_load);
@@ -101,13 +122,14 @@ fn measure_all(args: &Args, out: &Path) -> Result<(), Box<dyn Error>> {
     };
     for cell in &cells {
         // Written after each, so that what is measured outlives what comes later.
-        results.put(rounds::measure_cell(cell, &servers, args.rounds, &plan));
+        let measured = rounds::measure_cell(cell, &servers, args.rounds, &plan);
+        measured.into_iter().for_each(|measured| results.put(measured));
         results.write(out)?;
     }
     Ok(())
 }
 
-/// Servers on the first core, all else on the last.
+/// Servers on the first core, all else on the last. Only the small mode has them share one.
 fn plan(args: &Args) -> Plan {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     Plan {
@@ -116,6 +138,19 @@ fn plan(args: &Args) -> Plan {
         core_server: cores.first().map_or(0, |core| core.id),
         core_load: cores.last().map_or(0, |core| core.id),
         tapecast_flags: args.tapecast_flags.clone(),
+        quick: args.quick,
+    }
+}
+
+/// On a single core the load would be measured with the server.
+fn two_cores(cores: &[usize]) -> Result<(), String> {
+    match cores {
+        [_, _, ..] => Ok(()),
+        _ => Err(format!(
+            "server and load need a core each, and this process may use {}; see taskset(1) and \
+             the cpuset of the container",
+            cores.len()
+        )),
     }
 }
 
@@ -124,7 +159,7 @@ fn chosen_cells(args: &Args) -> Result<Vec<workload::Cell>, String> {
     let names =
         if is_all { workload::NAMES.map(str::to_string).to_vec() } else { args.workloads.clone() };
     let mut cells = Vec::new();
-    for name in names {
+    for name in with_compared(names) {
         let of_name = workload::cells(&name, args.connections_max, args.batch_ms);
         if of_name.is_empty() {
             let known = workload::NAMES.join(", ");
@@ -135,10 +170,25 @@ fn chosen_cells(args: &Args) -> Result<Vec<workload::Cell>, String> {
     Ok(cells)
 }
 
+/// S1 is told by W2, and what was measured another day says little.
+fn with_compared(mut names: Vec<String>) -> Vec<String> {
+    if let Some(place) = names.iter().position(|name| name == "S1")
+        && !names.iter().any(|name| name == "W2")
+    {
+        eprintln!("W2 is measured as well: S1 is told by it");
+        names.insert(place, "W2".into());
+    }
+    names
+}
+
 /// A floor is built where it is asked for: cargo builds only the bench that it runs.
 fn chosen_servers(args: &Args) -> Result<Vec<Server>, Box<dyn Error>> {
-    build_floor();
-    if args.servers.iter().any(|name| name == "installed") {
+    let is_all = args.servers.iter().any(|name| name == "installed");
+    match is_all || args.servers.iter().any(|name| FLOORS.contains(&name.as_str())) {
+        true => build_floor()?,
+        false => eprintln!("no floor is among the servers: no round with ticks will count"),
+    }
+    if is_all {
         return Ok(Server::installed());
     }
     let mut servers = Vec::new();
@@ -152,13 +202,20 @@ fn chosen_servers(args: &Args) -> Result<Vec<Server>, Box<dyn Error>> {
     Ok(servers)
 }
 
-fn build_floor() {
+fn build_floor() -> Result<(), String> {
+    eprintln!("building the floor");
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(["bench", "--quiet", "--no-run", "--bench", "floor"]);
-    // Without it the floors are not installed, and named where they were asked for.
-    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    // What the compiler says goes where all else is said.
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let why = match status {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Err(format!("the floor does not build ({why}); without it nothing counts, see above"))
 }
 
 fn list() {

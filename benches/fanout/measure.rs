@@ -27,6 +27,31 @@ pub struct Plan {
     pub core_load: usize,
     /// Flags that Tapecast is started with beside its usual ones.
     pub tapecast_flags: String,
+    /// Only to see that all works: warm-up and window stay as short as they are.
+    #[serde(default)]
+    pub quick: bool,
+}
+
+/// The kernel acknowledges the first 16 segments of a connection at once (Linux,
+/// include/net/tcp.h, TCP_MAX_QUICKACKS), which costs the server's core a quarter more.
+const WARMUP_SENDS: u32 = 17;
+
+/// A window of fewer bursts is the luck of each.
+const WINDOW_BURSTS: u32 = 20;
+
+impl Plan {
+    /// With a warm-up and a window that have room for enough of the cell's sends.
+    pub fn settled(&self, cell: &Cell) -> Plan {
+        if cell.market.is_quiet() || self.quick {
+            return self.clone();
+        }
+        let bursts = WINDOW_BURSTS * Duration::from_micros(cell.market.every_us);
+        Plan {
+            warmup: self.warmup.max(WARMUP_SENDS * cell.send_every()),
+            window: self.window.max(bursts),
+            ..self.clone()
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +116,9 @@ pub struct Figures {
     /// Clients that came and went in the meantime.
     pub churned: u64,
     pub classes: Classes,
+    /// What was left of the run before kept the core busy for all of the wait.
+    #[serde(default)]
+    pub restless: bool,
     /// How long the server's turns took, in its own words.
     #[serde(default)]
     pub turns: Option<String>,
@@ -105,6 +133,20 @@ impl Figures {
 
     pub fn cpu_us_per_tick(&self) -> Option<f64> {
         (self.ticks > 0).then(|| self.server_cpu_s * 1e6 / self.ticks as f64)
+    }
+
+    /// A frame is a send, but of peers of single messages.
+    pub fn cpu_us_per_send(&self) -> Option<f64> {
+        (self.frames > 0).then(|| self.server_cpu_s * 1e6 / self.frames as f64)
+    }
+
+    pub fn sends_per_s(&self) -> f64 {
+        self.frames as f64 / self.seconds
+    }
+
+    /// Of one core that does nothing else: what was measured waits for the load.
+    pub fn connects_per_s_of_a_core(&self) -> Option<f64> {
+        (self.connect_cpu_us > 0.0).then(|| 1e6 / self.connect_cpu_us)
     }
 
     /// Share of its core.
@@ -123,11 +165,11 @@ impl Figures {
 
 /// Starts the server, opens the connections, warms up, counts, and ends all.
 pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figures, RunError> {
-    wait_for_rest(plan.core_server);
+    let restless = !has_come_to_rest(plan.core_server);
     let mut running = server.start(cell, plan.core_server, &plan.tapecast_flags)?;
     running.separate(plan.core_server, plan.core_load);
     std::thread::sleep(SETTLE);
-    let mut figures = Figures::default();
+    let mut figures = Figures { restless, ..Figures::default() };
     let mut cpu = CpuMeter::new(running.root, plan.core_server);
     let url = running.url.clone();
     let seconds = plan.window.as_secs_f64();
@@ -162,17 +204,19 @@ pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figur
     }
 }
 
-/// What is left of the run before would be charged to this one, or disturb it.
-fn wait_for_rest(core: usize) {
+/// What is left of the run before would be charged to this one, or disturb it. `false` where it
+/// was waited for in vain.
+fn has_come_to_rest(core: usize) -> bool {
     let began = Instant::now();
     while began.elapsed() < REST_WAIT {
         let (look, idle) = (Instant::now(), process::core_idle_s(core));
         std::thread::sleep(REST_LOOK);
         let idle_s = process::core_idle_s(core) - idle;
         if idle_s >= REST_SHARE_MIN * look.elapsed().as_secs_f64() {
-            break;
+            return true;
         }
     }
+    false
 }
 
 /// A load that fails because its server is gone says less than the server.

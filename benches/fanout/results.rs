@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Of one directory. Cells may come from several sessions on the same machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub struct Step {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
+    /// When the command was given, which is the same for all its cells; older ones have none.
+    #[serde(default)]
+    pub began: String,
     pub commit: String,
     pub date: String,
     pub command: String,
@@ -75,16 +79,36 @@ impl Session {
     pub fn now(plan: &Plan) -> Session {
         let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
         let arguments: Vec<String> = arguments.collect();
+        static BEGAN: OnceLock<String> = OnceLock::new();
+        let now = jiff::Timestamp::now();
         Session {
+            began: BEGAN.get_or_init(|| now.to_string()).clone(),
             commit: commit(),
-            date: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            date: now.strftime("%Y-%m-%d %H:%M UTC").to_string(),
             command: format!("cargo bench --bench fanout -- {}", arguments.join(" ")),
             plan: plan.clone(),
         }
     }
+
+    /// Measured by one command at one commit.
+    pub fn is_of_one_with(&self, other: &Session) -> bool {
+        let began = |session: &Session| {
+            let known = !session.began.is_empty();
+            if known { session.began.clone() } else { session.command.clone() }
+        };
+        self.commit == other.commit && began(self) == began(other)
+    }
+
+    /// Nobody can check out what was measured.
+    pub fn is_of_no_commit(&self) -> bool {
+        self.commit.ends_with(CHANGED) || self.commit == UNKNOWN
+    }
 }
 
-/// With a mark where the tree has changes that are not committed.
+/// Behind the commit, where the tree has changes that are not committed.
+const CHANGED: &str = " with changes";
+const UNKNOWN: &str = "unknown";
+
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
@@ -94,9 +118,9 @@ fn commit() -> String {
     let hash = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_default();
     let changes = git(&["status", "--porcelain", "--untracked-files=no"]).unwrap_or_default();
     match (hash.as_str(), changes.is_empty()) {
-        ("", _) => "unknown".into(),
+        ("", _) => UNKNOWN.into(),
         (hash, true) => hash.into(),
-        (hash, false) => format!("{hash} with changes"),
+        (hash, false) => format!("{hash}{CHANGED}"),
     }
 }
 
@@ -141,6 +165,12 @@ impl Results {
             Some(old) => *old = results,
             None => self.cells.push(results),
         }
+    }
+
+    /// Cells of no commit.
+    pub fn uncommitted(&self) -> Vec<&str> {
+        let uncommitted = self.cells.iter().filter(|cell| cell.session.is_of_no_commit());
+        uncommitted.map(|cell| cell.cell.name.as_str()).collect()
     }
 
     /// All cells of a workload.

@@ -1,17 +1,25 @@
-//! How many users one core carries at a published mean latency.
+//! How many users one core carries at a published mean latency, with something to spare: a probe
+//! is one run, and the rounds behind it have to carry them as well.
 //!
 //! By bisection over the users; where the most that descriptors allow are carried, over the rate
 //! per client instead, which is raised in whole factors.
 
-use crate::measure::{self, Plan};
+use crate::measure::{self, Figures, Latency, Plan};
 use crate::results::Step;
 use crate::servers::{Server, TAPECAST};
-use crate::workload::{Cell, Published};
+use crate::verdict;
+use crate::workload::{self, Cell, Published};
 use std::time::Duration;
 
 /// Windows of the search; the number that it gives is measured by the rounds.
 const WINDOW_MAX: Duration = Duration::from_secs(4);
 const WARMUP: Duration = Duration::from_secs(3);
+
+/// The most that the mean of a probe may be, in what was published.
+const MEAN_SHARE_MAX: f64 = 0.9;
+
+/// A probe that others disturbed is made again, at most so many times in all.
+const TRIES: usize = 3;
 
 /// Users are found to a fortieth of the most.
 const STEPS_PER_RANGE: usize = 40;
@@ -22,6 +30,7 @@ const RAISED_MAX: usize = 64;
 /// The cell with the users, or the rate, that Tapecast carries; and all that was tried.
 pub fn users(cell: &Cell, published: &Published, plan: &Plan) -> (Cell, Vec<Step>) {
     let plan = Plan { window: plan.window.min(WINDOW_MAX), warmup: WARMUP, ..plan.clone() };
+    let plan = plan.settled(cell);
     let mut steps = Vec::new();
     let mut carries = |cell: &Cell| {
         let step = probe(cell, published, &plan);
@@ -67,6 +76,14 @@ fn last_good(
     good
 }
 
+/// Why the users of a probe are too many.
+fn refusal(cell: &Cell, published: &Published, figures: &Figures) -> Option<String> {
+    let mean_ms = figures.latency_us.unwrap_or_default().mean / 1e3;
+    let most_ms = MEAN_SHARE_MAX * published.mean_ms;
+    let late = || format!("above {MEAN_SHARE_MAX} of the published latency");
+    verdict::incomplete(cell, TAPECAST, figures).or_else(|| (mean_ms > most_ms).then(late))
+}
+
 fn probe(cell: &Cell, published: &Published, plan: &Plan) -> Step {
     let server = Server::named(TAPECAST).expect("it is one of the names");
     let raised = cell.published.as_ref().map_or(1, |published| published.raised);
@@ -78,22 +95,22 @@ fn probe(cell: &Cell, published: &Published, plan: &Plan) -> Step {
         carried: false,
         why: String::new(),
     };
-    match measure::run(cell, &server, plan, 1) {
-        Err(error) => step.why = error.to_string(),
-        Ok(figures) => {
-            step.mean_ms = figures.latency_us.unwrap_or_default().mean / 1e3;
-            step.server_share = figures.server_share();
-            let each = cell.market.updates_per_second(cell.symbols_each());
-            let expected = cell.connections as f64 * each * figures.seconds;
-            step.why = match () {
-                () if figures.missing + figures.violations > 0 => "updates were merged".into(),
-                () if figures.closed() > 0 => "connections were closed".into(),
-                () if (figures.ticks as f64) < 0.95 * expected => "it fell behind".into(),
-                () if step.mean_ms > published.mean_ms => "above the published latency".into(),
-                () => String::new(),
-            };
-            step.carried = step.why.is_empty();
+    for _ in 0..TRIES {
+        match measure::run(cell, &server, plan, 1) {
+            Err(error) => step.why = error.to_string(),
+            Ok(figures) => {
+                step.mean_ms = figures.latency_us.unwrap_or_default().mean / 1e3;
+                step.server_share = figures.server_share();
+                let why = refusal(cell, published, &figures);
+                step.carried = why.is_none();
+                step.why = why.unwrap_or_default();
+                // What is carried though others took from the core is carried.
+                if !step.carried && !verdict::is_undisturbed(&figures) {
+                    continue;
+                }
+            }
         }
+        break;
     }
     eprintln!(
         "{:<22} {} users at {} times the rate: mean {:.2} ms, server {:.0} % {}",
@@ -112,4 +129,19 @@ pub fn check() {
     assert!((324..=333).contains(&last_good(0, 1_000, 10, |n| n <= 333)));
     assert_eq!(last_good(1, 64, 1, |n| n <= 23), 23);
     assert_eq!(last_good(1, 64, 1, |_| false), 1);
+    let cell = workload::cells("L6", 18_000, 90).remove(0);
+    let published = cell.published.clone().expect("it is a row");
+    let all = 18_000 * 100 * 4;
+    let found = |mean_ms: f64, ticks: u64| {
+        let latency = Latency { mean: 1e3 * mean_ms, ..Latency::default() };
+        let latency_us = Some(latency);
+        refusal(
+            &cell,
+            &published,
+            &Figures { seconds: 4.0, ticks, latency_us, ..Figures::default() },
+        )
+    };
+    assert_eq!(found(49.0, all), None);
+    assert!(found(50.0, all).is_some_and(|why| why.contains("0.9 of the published")));
+    assert!(found(10.0, all * 97 / 100).is_some_and(|why| why.contains("delivered 97.0 %")));
 }

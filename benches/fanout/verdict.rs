@@ -1,27 +1,20 @@
 //! Which runs count, and what those of one server come to.
 
-use crate::measure::{Figures, Latency};
+mod faults;
+
+use crate::measure::Figures;
 use crate::results::{CellResults, Outcome};
-use crate::servers::{FLOOR_CONNECT, FLOOR_RING, FLOOR_SEND, FLOORS};
+use crate::servers::{FLOOR_CONNECT, TAPECAST};
 use crate::stats::{Spread, paired_ratios};
-use crate::workload::Cell;
-
-/// Fewer updates than this share of what was sent are too few.
-const DELIVERED_MIN: f64 = 0.98;
-
-/// Fewer sends than this share of the floor's: updates were merged into larger ones. Of peers
-/// only the load's reads are known, and a load that is behind joins some of them.
-const FRAMES_MIN: f64 = 0.98;
-const READS_MIN: f64 = 0.9;
-
-/// The most that the p99 may be, in that of the floor.
-const P99_RATIO_MAX: f64 = 1.1;
+use faults::{Fault, Floor, fault};
+pub use faults::{floor_of, incomplete, is_undisturbed};
 
 /// A load with less rest than this may be what was measured.
 const LOAD_SHARE_MAX: f64 = 0.95;
 
-/// More of the server's core than this was somebody else's: the machine was not quiet.
-const OTHERS_SHARE_MAX: f64 = 0.05;
+/// A server and its floor that both use more of the core than this are both full: what they did
+/// is what a core can do, and their ratio is one whatever they cost.
+const SATURATED_SHARE_MIN: f64 = 0.95;
 
 /// What a server came to in a cell: over the rounds that count or, where too few do, over those in
 /// which every client got everything, however late.
@@ -31,24 +24,15 @@ pub struct Summary<'a> {
     pub rounds: usize,
     /// Rounds that do not count, and why.
     pub invalid: Vec<(usize, String)>,
+    /// Of those, the ones that say nothing of the server.
+    disturbed: usize,
     all: Vec<&'a Figures>,
     valid: Vec<(usize, &'a Figures)>,
-    /// Those that count, and those that only were too slow or merged.
+    /// Those that count, and those that only were too slow or merged. Latencies are told over
+    /// these: without the late rounds they would flatter.
     complete: Vec<(usize, &'a Figures)>,
+    /// The floor's sound rounds.
     floor: Vec<(usize, &'a Figures)>,
-}
-
-/// Why a run does not count.
-enum Fault {
-    /// Somebody did not get something.
-    Incomplete(String),
-    /// All got all, but later than the floor's clients or in fewer sends.
-    Unlike(String),
-}
-
-/// The floor that a cell is told against: of those measured the first.
-pub fn floor_of(results: &CellResults) -> Option<&'static str> {
-    [FLOOR_SEND, FLOOR_RING].into_iter().find(|floor| results.figures(floor).next().is_some())
 }
 
 /// All servers of a cell.
@@ -58,44 +42,45 @@ pub fn summaries(results: &CellResults) -> Vec<Summary<'_>> {
 
 impl<'a> Summary<'a> {
     pub fn new(results: &'a CellResults, server: &'a str) -> Summary<'a> {
-        let mut floor: Vec<_> =
-            floor_of(results).map(|floor| results.figures(floor).collect()).unwrap_or_default();
-        floor.retain(|(_, figures)| incomplete(&results.cell, FLOOR_SEND, figures).is_none());
+        let floor = Floor::of(results);
         let mut summary = Summary {
             server,
             rounds: 0,
             invalid: Vec::new(),
+            disturbed: 0,
             all: Vec::new(),
             valid: Vec::new(),
             complete: Vec::new(),
-            floor,
+            floor: floor.sound(),
         };
         for run in results.runs.iter().filter(|run| run.server == server) {
             summary.rounds += 1;
             match &run.outcome {
                 Outcome::Failed(why) => summary.invalid.push((run.round, why.clone())),
                 Outcome::Figures(figures) => {
-                    summary.judge(&results.cell, run.round, figures);
+                    let of_round = (run.round, &**figures);
+                    let fault = fault(&results.cell, server, of_round, &floor);
+                    summary.take(run.round, figures, fault);
                 }
             }
         }
         summary
     }
 
-    fn judge(&mut self, cell: &Cell, round: usize, figures: &'a Figures) {
-        let floor = self.floor.iter().find(|(other, _)| *other == round).map(|(_, floor)| *floor);
-        match fault(cell, self.server, figures, floor) {
+    fn take(&mut self, round: usize, figures: &'a Figures, fault: Option<Fault>) {
+        self.all.push(figures);
+        match fault {
             None => {
                 self.valid.push((round, figures));
                 self.complete.push((round, figures));
+                return;
             }
-            Some(Fault::Unlike(why)) => {
-                self.invalid.push((round, why));
-                self.complete.push((round, figures));
-            }
-            Some(Fault::Incomplete(why)) => self.invalid.push((round, why)),
+            Some(Fault::Unlike(_)) => self.complete.push((round, figures)),
+            Some(Fault::Disturbed(_)) => self.disturbed += 1,
+            Some(Fault::Incomplete(_)) => {}
         }
-        self.all.push(figures);
+        let why = fault.map(|fault| fault.words().to_string());
+        self.invalid.extend(why.map(|why| (round, why)));
     }
 
     /// What may have disturbed the rounds, those that count as well.
@@ -107,10 +92,11 @@ impl<'a> Summary<'a> {
         if load > LOAD_SHARE_MAX {
             remarks.push(format!("the load took up to {:.0} % of its core", 100.0 * load));
         }
-        let others = most(|figures| figures.others_share);
-        if others > OTHERS_SHARE_MAX {
-            let share = 100.0 * others;
-            remarks.push(format!("others took up to {share:.0} % of the server's core"));
+        let (restless, rounds) = (sum(|figures| u64::from(figures.restless)), self.rounds);
+        if restless > 0 {
+            remarks.push(format!(
+                "the core did not come to rest before {restless} of {rounds} rounds"
+            ));
         }
         let (bursts, late) = (sum(|figures| figures.bursts), sum(|figures| figures.bursts_late));
         if late > 0 {
@@ -122,18 +108,27 @@ impl<'a> Summary<'a> {
         remarks
     }
 
-    /// Half of the rounds count at least.
+    /// Half of the undisturbed rounds count at least, and a quarter of all: where others had the
+    /// core most of the time, what is left may have had less of them, but not nothing.
     pub fn counts(&self) -> bool {
-        !self.valid.is_empty() && 2 * self.valid.len() >= self.rounds
+        self.is_enough(self.valid.len())
     }
 
     pub fn valid_count(&self) -> usize {
         self.valid.len()
     }
 
-    /// Every client got everything, in half of the rounds at least.
+    pub fn complete_count(&self) -> usize {
+        self.complete.len()
+    }
+
+    /// Every client got everything, in as many of the rounds.
     pub fn is_complete(&self) -> bool {
-        !self.complete.is_empty() && 2 * self.complete.len() >= self.rounds
+        self.is_enough(self.complete.len())
+    }
+
+    fn is_enough(&self, rounds: usize) -> bool {
+        rounds > 0 && 2 * rounds >= self.rounds - self.disturbed && 4 * rounds >= self.rounds
     }
 
     fn figures(&self) -> &[(usize, &'a Figures)] {
@@ -141,12 +136,12 @@ impl<'a> Summary<'a> {
     }
 
     pub fn spread(&self, of: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        Spread::of(self.figures().iter().filter_map(|(_, figures)| of(figures)))
+        spread(self.figures(), of)
     }
 
     /// To the floor of the same round.
     pub fn ratio(&self, of: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
-        ratio_between(self.figures(), &self.floor, of)
+        Spread::of(ratios_between(self.figures(), &self.floor, of))
     }
 
     /// To another server of the same round.
@@ -155,79 +150,91 @@ impl<'a> Summary<'a> {
         other: &Summary,
         of: impl Fn(&Figures) -> Option<f64>,
     ) -> Option<Spread> {
-        ratio_between(self.figures(), other.figures(), of)
+        Spread::of(ratios_between(self.figures(), other.figures(), of))
+    }
+
+    /// Of a latency: over the late rounds as well.
+    pub fn late_spread(&self, of: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
+        spread(&self.complete, of)
+    }
+
+    pub fn late_ratio(&self, of: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
+        Spread::of(self.floor_ratios(Over::Complete, of))
+    }
+
+    /// Of every round its own.
+    pub fn floor_ratios(&self, over: Over, of: impl Fn(&Figures) -> Option<f64>) -> Vec<f64> {
+        ratios_between(self.over(over), &self.floor, of)
+    }
+
+    pub fn ratios_to(
+        &self,
+        other: &Summary,
+        over: Over,
+        of: impl Fn(&Figures) -> Option<f64>,
+    ) -> Vec<f64> {
+        ratios_between(self.over(over), other.over(over), of)
+    }
+
+    fn over(&self, over: Over) -> &[(usize, &'a Figures)] {
+        match over {
+            Over::Counted => self.figures(),
+            Over::Complete => &self.complete,
+        }
+    }
+
+    /// Both it and its floor fill the core.
+    pub fn is_saturated(&self) -> bool {
+        let is_full = |figures: &[(usize, &Figures)]| {
+            let share = spread(figures, |figures| Some(figures.server_share()));
+            share.is_some_and(|share| share.median > SATURATED_SHARE_MIN)
+        };
+        is_full(&self.complete) && is_full(&self.floor)
     }
 }
 
-fn ratio_between(
+/// Which rounds a figure is taken over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Over {
+    /// Those that count: of what a server costs.
+    Counted,
+    /// The late and merged as well: of how late it is.
+    Complete,
+}
+
+fn spread(figures: &[(usize, &Figures)], of: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
+    Spread::of(figures.iter().filter_map(|(_, figures)| of(figures)))
+}
+
+fn ratios_between(
     ours: &[(usize, &Figures)],
     theirs: &[(usize, &Figures)],
     of: impl Fn(&Figures) -> Option<f64>,
-) -> Option<Spread> {
+) -> Vec<f64> {
     let values = |list: &[(usize, &Figures)]| {
         let value = |(round, figures): &(usize, &Figures)| Some((*round, of(figures)?));
         list.iter().filter_map(value).collect::<Vec<_>>()
     };
-    Spread::of(paired_ratios(&values(ours), &values(theirs)))
-}
-
-/// `None` where it counts.
-fn fault(cell: &Cell, server: &str, figures: &Figures, floor: Option<&Figures>) -> Option<Fault> {
-    incomplete(cell, server, figures).map(Fault::Incomplete).or_else(|| {
-        let floor = floor.filter(|_| !cell.market.is_quiet())?;
-        reason_against_floor(figures, floor).map(Fault::Unlike)
-    })
-}
-
-fn incomplete(cell: &Cell, server: &str, figures: &Figures) -> Option<String> {
-    // Who comes later is promised a snapshot, which a floor has not got.
-    let is_excused = cell.troubles.churn_hz > 0 && FLOORS.contains(&server);
-    let broken = if is_excused { 0 } else { figures.violations };
-    let missing = figures.missing;
-    if broken + missing > 0 {
-        return Some(format!(
-            "{missing} updates missing, {broken} out of order or not as promised"
-        ));
-    }
-    if figures.closed() > 0 {
-        return Some(format!("{} connections were closed", figures.closed()));
-    }
-    if cell.market.is_quiet() {
-        return None;
-    }
-    let troubled = cell.troubles.stall + cell.troubles.slow;
-    let readers = cell.connections as f64 * (1.0 - troubled);
-    let each = cell.market.updates_per_second(cell.symbols_each());
-    let one_burst = readers * each * cell.market.every_us as f64 / 1e6;
-    let expected = readers * each * figures.seconds;
-    let least = (expected * DELIVERED_MIN).min(expected - one_burst);
-    let share = 100.0 * figures.ticks as f64 / expected;
-    let is_short = (figures.ticks as f64) < least;
-    is_short.then(|| format!("delivered {share:.1} % of the updates within the window"))
-}
-
-fn reason_against_floor(figures: &Figures, floor: &Figures) -> Option<String> {
-    // A frame of the floor is a send. Of a server of single messages only its reads are sends.
-    let is_framed_alike = figures.frames < 2 * floor.frames;
-    let (ours, theirs, least) = match is_framed_alike {
-        true => (figures.frames, floor.frames, FRAMES_MIN),
-        false => (figures.reads, floor.reads, READS_MIN),
-    };
-    let share = ours as f64 / (theirs as f64).max(1.0) * floor.seconds / figures.seconds;
-    if theirs > 0 && share < least {
-        return Some(format!("merged: {share:.2} of the floor's sends"));
-    }
-    let p99 = |f: &Figures| f.latency_us.map(|latency: Latency| latency.p99);
-    match (p99(figures), p99(floor)) {
-        (Some(ours), Some(theirs)) if ours > P99_RATIO_MAX * theirs => {
-            Some(format!("p99 of {:.1} ms is {:.2} times the floor's", ours / 1e3, ours / theirs))
-        }
-        _ => None,
-    }
+    paired_ratios(&values(ours), &values(theirs))
 }
 
 /// The ratio of CPU per connect to the bare loop's, where that was measured.
 pub fn connect_ratio(results: &CellResults, server: &str) -> Option<Spread> {
     let bare = Summary::new(results, FLOOR_CONNECT);
     Summary::new(results, server).ratio_to(&bare, |figures| Some(figures.connect_cpu_us))
+}
+
+/// Rounds whose numbers nobody disturbed, neither Tapecast's nor the floor's. A run that failed
+/// was not disturbed by others: running it again would hide it.
+pub fn undisturbed_rounds(results: &CellResults) -> usize {
+    let floor = floor_of(results).unwrap_or(TAPECAST);
+    let is_good = |round: usize| {
+        let mut figures = results
+            .runs
+            .iter()
+            .filter(|run| run.round == round && (run.server == TAPECAST || run.server == floor));
+        figures.all(|run| run.figures().is_none_or(is_undisturbed))
+    };
+    let last = results.runs.iter().map(|run| run.round + 1).max();
+    (0..last.unwrap_or(0)).filter(|round| is_good(*round)).count()
 }

@@ -1,6 +1,7 @@
 //! What the servers are put through. A workload is one cell or, for the sweeps, several.
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One situation that every server of a run is measured in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Cell {
     pub troubles: Troubles,
     /// Given where the number of users is to be found.
     pub published: Option<Published>,
+    /// Given where the connections are this share of the users that were found.
+    #[serde(default)]
+    pub part: Option<f64>,
     /// Given for a point of a sweep.
     pub point: Option<Point>,
 }
@@ -107,6 +111,7 @@ impl Cell {
             rest_us: 0,
             troubles: Troubles::default(),
             published: None,
+            part: None,
             point: None,
         }
     }
@@ -137,6 +142,30 @@ impl Cell {
         }
     }
 
+    /// Connections that read all that comes, at once.
+    pub fn readers(&self) -> f64 {
+        self.connections as f64 * (1.0 - self.troubles.stall - self.troubles.slow)
+    }
+
+    /// From one send to a connection to the next, where nobody merges any.
+    pub fn send_every(&self) -> Duration {
+        let each = self.market.updates_per_second(self.symbols_each()).max(f64::MIN_POSITIVE);
+        let update_us = 1e6 * self.market.repeats as f64 / each;
+        let batch_us = (1000 * self.flush_ms).max(self.market.every_us) as f64;
+        Duration::from_micros(update_us.max(batch_us) as u64)
+    }
+
+    /// The same at a share of the users that were found: a full core shows what it carries, and
+    /// what a send costs only one that has some rest.
+    pub fn at_part(&self, part: f64) -> Cell {
+        Cell {
+            name: format!("{} at {:.0} %", self.name, 100.0 * part),
+            connections: ((self.connections as f64 * part) as usize).max(1),
+            part: Some(part),
+            ..self.clone()
+        }
+    }
+
     /// With every burst so many times as large.
     pub fn raised(mut self, factor: usize) -> Cell {
         self.market.burst *= factor;
@@ -146,6 +175,9 @@ impl Cell {
         self
     }
 }
+
+/// Of the users that were found for a row; what an update costs is measured with so many.
+pub const PART: f64 = 0.65;
 
 /// Of the workloads whose sends are spread over time.
 const SPREAD_REST_US: u64 = 300;
@@ -250,12 +282,20 @@ fn messages_of_512_bytes(name: &str, users: usize, mean_ms: f64) -> Cell {
     }
 }
 
+/// Between the bursts of G1 by connections: 60,000 sends a second to the 18,000 of its last point,
+/// at some 7 us of CPU each.
+const CONNECTIONS_EVERY_US: u64 = 300_000;
+
 /// W2, with one number of it changed at a time.
 fn growth(name: &str, connections_max: usize) -> Vec<Cell> {
     let mut cells = Vec::new();
     let w2 = || w2(name).capped(connections_max);
     for connections in [500, 1_000, 2_000, 5_000, 10_000, 18_000] {
-        let cell = Cell { connections, shows: "cost by connections".into(), ..w2() };
+        // Ten sends a second to 18,000 are more than a core does: bursts would be merged there,
+        // and only there. So all points of this axis have longer to go.
+        let market = Market { every_us: CONNECTIONS_EVERY_US, ..w2().market };
+        let shows = "cost by connections, 50 ticks every 300 ms: all fit a core".into();
+        let cell = Cell { connections, market, shows, ..w2() };
         if connections <= connections_max {
             cells.push(cell.at("connections", connections));
         }

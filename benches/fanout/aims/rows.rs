@@ -1,0 +1,46 @@
+//! Of the published rows: no later than published, and what an update costs where the core is not
+//! full of them.
+
+use super::{Aim, Bound, COST, Figure, Found, cell, ours};
+use crate::results::Results;
+use crate::verdict::Over;
+use crate::workload::{self, Cell, Published};
+
+const MEAN_MS: Figure = |figures| figures.latency_us.map(|latency| latency.mean / 1e3);
+
+pub fn published_updates_per_core(published: &Published) -> f64 {
+    published.users as f64 * published.updates_per_user / published.cores as f64
+}
+
+pub fn add(results: &Results, aims: &mut Vec<Aim>) {
+    // Names and what was published depend neither on the most connections nor on the batching.
+    let all = workload::NAMES.iter().flat_map(|name| workload::cells(name, usize::MAX, 1));
+    for row in all.filter(|cell| cell.published.is_some()) {
+        row_aims(results, &row, aims);
+    }
+}
+
+fn row_aims(results: &Results, row: &Cell, aims: &mut Vec<Aim>) {
+    let Some(published) = &row.published else { return };
+    let name = row.name.as_str();
+    let is_batched = row.flush_ms > 0;
+    let mean = ours(results, name, Over::Complete, |ours| ours.late_spread(MEAN_MS));
+    let text = "mean latency, ms, as published";
+    aims.push(Aim::new(name, text, mean, Bound::AtMost(published.mean_ms)));
+    // A full core costs what a core has, the floor's as well as ours.
+    let part = row.at_part(workload::PART).name;
+    let cost = ours(results, &part, Over::Counted, |ours| ours.ratio(COST));
+    let bound = if is_batched { 1.5 } else { 1.3 };
+    let text = "CPU an update over the floor's";
+    aims.push(Aim::new(&part, text, cost, Bound::AtMost(bound)));
+    if is_batched {
+        let updates = ours(results, name, Over::Counted, |ours| {
+            ours.spread(|figures| Some(figures.ticks_per_s()))
+        });
+        let there = cell(results, name)
+            .and_then(|cell| cell.cell.published.as_ref().map(published_updates_per_core));
+        let here: Found = updates.map(|updates| Some(updates / there?));
+        let text = "updates a core over Liberator's";
+        aims.push(Aim::new(name, text, here, Bound::AtLeast(8.0)));
+    }
+}
