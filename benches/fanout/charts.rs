@@ -31,7 +31,8 @@ pub fn draw(results: &Results, directory: &Path) -> io::Result<Vec<String>> {
         path
     };
     for cell in results.cells.iter().filter(|results| results.cell.point.is_none()) {
-        let workload = cell.cell.name.to_lowercase().replace([' ', '.', '='], "-");
+        let workload =
+            cell.cell.name.to_lowercase().replace([' ', '.', '='], "-").replace('%', "percent");
         if cell.cell.market.is_quiet() {
             cells::memory(cell).draw(&next(format!("{workload}-memory.svg")))?;
             continue;

@@ -34,7 +34,7 @@ pub const FLOOR_RING: &str = "floor-ring";
 pub const FLOOR_CONNECT: &str = "floor-connect";
 
 pub const FLOORS: [&str; 3] = [FLOOR_SEND, FLOOR_RING, FLOOR_CONNECT];
-const PEERS: [&str; 7] =
+pub const PEERS: [&str; 7] =
     ["bun", "ws", "ws-frames", "tungstenite", "fastwebsockets", "nats", "nchan"];
 
 /// Why a server cannot be measured.
@@ -82,7 +82,7 @@ impl Server {
         use crate::workload::Interest;
         let is_all = cell.interest == Interest::All;
         match self.name.as_str() {
-            TAPECAST => true,
+            TAPECAST | FLOOR_SEND | FLOOR_RING => true,
             FLOOR_CONNECT => cell.workload == "W3",
             // Of the peers NATS alone has a subscription of everything (`tick.>`), which `tapecast
             // load` does not ask for: it knows the symbols of a peer by their names only.

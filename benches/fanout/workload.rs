@@ -282,9 +282,8 @@ fn messages_of_512_bytes(name: &str, users: usize, mean_ms: f64) -> Cell {
     }
 }
 
-/// Between the bursts of G1 by connections: 60,000 sends a second to the 18,000 of its last point,
-/// at some 7 us of CPU each.
-const CONNECTIONS_EVERY_US: u64 = 300_000;
+/// Between two sends of G1 by connections, taken over a burst: 50,000 a second, as in W2.
+const SENDS_APART_US: u64 = 20;
 
 /// W2, with one number of it changed at a time.
 fn growth(name: &str, connections_max: usize) -> Vec<Cell> {
@@ -292,9 +291,10 @@ fn growth(name: &str, connections_max: usize) -> Vec<Cell> {
     let w2 = || w2(name).capped(connections_max);
     for connections in [500, 1_000, 2_000, 5_000, 10_000, 18_000] {
         // Ten sends a second to 18,000 are more than a core does: bursts would be merged there,
-        // and only there. So all points of this axis have longer to go.
-        let market = Market { every_us: CONNECTIONS_EVERY_US, ..w2().market };
-        let shows = "cost by connections, 50 ticks every 300 ms: all fit a core".into();
+        // and only there. And to 500 a core would mostly rest, which has its own cost. So there
+        // are as many sends a second at every point, those of W2.
+        let market = Market { every_us: SENDS_APART_US * connections as u64, ..w2().market };
+        let shows = "cost by connections, 50,000 sends a second at every point".into();
         let cell = Cell { connections, market, shows, ..w2() };
         if connections <= connections_max {
             cells.push(cell.at("connections", connections));

@@ -232,6 +232,12 @@ fn a_killed_upstream_is_a_new_epoch_for_clients_that_stay() {
     assert_ne!(told["epoch"], old_epoch.as_str());
     let new_epoch = Client::connect(again.server.address, "/v1/stream").epoch;
     assert_eq!(told["epoch"], new_epoch.as_str());
+    // The node knows the epoch before it has subscribed, and trades begin with the next one.
+    wait_for("the node's subscription", || {
+        let sessions = crate::admin::json(&again.server, "/api/sessions?state=all");
+        let sessions = sessions["sessions"].as_array().expect("a list").clone();
+        sessions.iter().any(|session| session["subscriptions"] != 0).then_some(())
+    });
     again.feed(&names, 11, 101);
     let trade = client.find("a trade of now", |event| is(event, "t", "A") && event["i"] == 101);
     assert_eq!(trade["sq"], 2);

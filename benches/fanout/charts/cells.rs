@@ -132,7 +132,7 @@ pub fn latency(results: &CellResults) -> Curves {
         let at = |(_, above, of): &Percentile| {
             let ms = |figures: &Figures| Some(of(figures.latency_us.as_ref()?) / 1e3);
             let (x, counts) = (1.0 / above, summary.counts());
-            Some(Point { x, y: summary.spread(ms)?, counts, has_whisker: false })
+            Some(Point { x, y: summary.late_spread(ms)?, counts, has_whisker: false })
         };
         let points: Vec<Point> = PERCENTILES.iter().filter_map(at).collect();
         series.push(Series { name: summary.server.into(), points, ink: ink(summary) });

@@ -78,6 +78,8 @@ fn text(updates: f64, users: f64, rate: f64, mean_ms: &str) -> String {
     format!("{updates}: {} × {}/s, {mean_ms} ms", thousands(users), thousands(rate))
 }
 
+const COST: &str = "server CPU in µs for each delivered update";
+
 /// CPU an update along one axis of the sweep.
 pub fn growth(points: &[&CellResults], axis: &str) -> Curves {
     let value = |cell: &CellResults| cell.cell.point.as_ref().map_or(1, |point| point.value);
@@ -100,7 +102,10 @@ pub fn growth(points: &[&CellResults], axis: &str) -> Curves {
     let ticks = points.iter().map(|cell| value(cell) as f64);
     Curves {
         title: format!("G1: cost by {axis}"),
-        subtitle: "server CPU in µs for each delivered update; W2 but for this".into(),
+        subtitle: match axis {
+            "connections" => format!("{COST}; 50,000 sends a second at every point"),
+            _ => format!("{COST}; W2 but for this"),
+        },
         x: Axis { ticks: ticks.map(|value| (value, thousands(value))).collect() },
         series,
     }
