@@ -24,7 +24,9 @@ fn descriptors() -> usize {
 
 fn run() {
     let any = "127.0.0.1:0".parse().expect("an address");
-    let listener = listen(any, 1, &SocketOptions::default()).expect("listens").remove(0);
+    // Its peers say nothing at first, and are to be accepted all the same.
+    let options = SocketOptions { defer_accept: false, ..SocketOptions::default() };
+    let listener = listen(any, 1, &options).expect("listens").remove(0);
     let listener = TcpListener::from(listener);
     let address = listener.local_addr().expect("bound");
     // SAFETY: no pointer is passed, and the descriptor is new.
