@@ -207,7 +207,8 @@ fn growth(text: &mut String, cells: &[&CellResults]) {
     let _ = writeln!(
         text,
         "\n## G1: how cost grows\n\nW2 with one number changed at a time, by connections with \
-         bursts so far apart that each point has 50,000 sends a second: CPU µs an update. A star: too few rounds count.\n"
+         bursts so far apart that each point has 50,000 sends a second: CPU µs an update. A \
+         star: too few rounds count.\n"
     );
     without_floor(text, cells);
     let mut servers: Vec<&str> = Vec::new();
