@@ -178,9 +178,9 @@ pub fn fullest(load: &[(Resource, f64)]) -> (Resource, f64) {
 pub fn check() {
     let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-3, "{a} is not {b}");
     // W1, W2 and the L rows come out as they went in.
-    near(send_us(1.0, false), 5.073);
-    near(send_us(50.0, false), 5.55);
-    near(send_us(10.0, true), 7.71);
+    near(send_us(1.0, false), c::SEND_ONE.value);
+    near(send_us(50.0, false), 50.0 * c::UPDATE_OF_50.value);
+    near(send_us(10.0, true), 10.0 * c::OWN_UPDATE_OF_10.value);
     let market = Market { symbols: 500.0, ticks_hz: 5_000.0, flush_hz: 10.0 };
     let all = Audience { interest: Interest::Same(50.0), max_hz: None }.demand(&market);
     near(all.updates_hz, 500.0);
