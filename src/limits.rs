@@ -55,6 +55,11 @@ pub const UPGRADE_HEADERS_MAX: usize = 64;
 pub const QUERIES_KEPT_MAX: usize = 16;
 pub const QUERY_KEPT_BYTES_MAX: usize = 2048;
 
+/// Buffers for what a client gets at once when it comes, of at most 2 KiB, that a shard keeps for
+/// the next ones: more are seldom in use at a time, since each turn sends what it composed. Beyond
+/// that they are given back.
+pub const WELCOMES_KEPT_MAX: usize = 64;
+
 /// One command from a client, in bytes, over all its fragments (close code 1009 above it).
 /// Three lists of 10,000 symbols of ordinary length fit.
 pub const COMMAND_BYTES_MAX: usize = 256 * 1024;

@@ -82,6 +82,7 @@ impl Hub {
     }
 
     /// The first subscription of a session, where another's was the same. False: nothing is done.
+    /// The caller arms its timers.
     pub(super) fn join_as_before(&mut self, slot: u32, options: &Rc<UrlOptions>, now: Now) -> bool {
         let Some(session) = self.sessions.at_mut(slot).filter(|s| s.cohort == APART) else {
             return false;

@@ -1,15 +1,12 @@
 //! Buffers for what a client gets at once when it comes, used again: while a herd comes back the
 //! allocator is asked for none.
 
+use crate::limits::WELCOMES_KEPT_MAX;
 use crate::session::Outgoing;
 
 /// What most clients get at once: the answer to the upgrade, the first event, and the answer to a
 /// URL of some fifty symbols.
 const WELCOME_BYTES: usize = 1024;
-
-/// Kept at most, of at most twice that size: more are seldom in use at a time, since each turn
-/// sends what it composed.
-const KEPT_MAX: usize = 64;
 
 /// Emptied ones.
 #[derive(Debug, Default)]
@@ -27,7 +24,8 @@ impl Welcomes {
     pub fn give_back(&mut self, mut outgoing: Box<Outgoing>) {
         debug_assert!(!outgoing.is_unfinished(), "it still has an owner");
         let bytes = outgoing.personal().capacity();
-        if self.0.len() < KEPT_MAX && (WELCOME_BYTES..=2 * WELCOME_BYTES).contains(&bytes) {
+        if self.0.len() < WELCOMES_KEPT_MAX && (WELCOME_BYTES..=2 * WELCOME_BYTES).contains(&bytes)
+        {
             outgoing.personal().clear();
             outgoing.progress_at_ms = 0;
             self.0.push(outgoing);
@@ -54,11 +52,11 @@ mod tests {
             welcomes.give_back(other);
             assert!(welcomes.0.is_empty(), "{bytes}");
         }
-        (0..=KEPT_MAX).for_each(|_| {
+        (0..=WELCOMES_KEPT_MAX).for_each(|_| {
             let mut outgoing = Box::<Outgoing>::default();
             outgoing.personal().reserve(WELCOME_BYTES);
             welcomes.give_back(outgoing);
         });
-        assert_eq!(welcomes.0.len(), KEPT_MAX);
+        assert_eq!(welcomes.0.len(), WELCOMES_KEPT_MAX);
     }
 }
