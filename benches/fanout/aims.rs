@@ -75,13 +75,6 @@ impl Found {
     fn map(self, change: impl Fn(f64) -> Option<f64>) -> Found {
         Found { value: self.value.and_then(change), ..self }
     }
-
-    /// Of both as many rounds as the poorer has.
-    fn over(self, other: Found) -> Found {
-        let value = self.value.zip(other.value).map(|(value, other)| value / other);
-        let poorer = if other.used < self.used { other } else { self };
-        Found { value, ..poorer }
-    }
 }
 
 /// The table at the end of the results.
@@ -152,11 +145,11 @@ fn ours(
 ) -> Found {
     let Some(cell) = cell(results, name) else { return Found::default() };
     let summary = Summary::new(cell, TAPECAST);
-    let (is_enough, used) = match over {
-        Over::Counted => (summary.counts(), summary.valid_count()),
-        Over::Complete => (summary.is_complete(), summary.complete_count()),
+    let used = match over {
+        Over::Counted => summary.valid_count(),
+        Over::Complete => summary.complete_count(),
     };
-    Found::of(&summary, spread(&summary).filter(|_| is_enough), used)
+    Found::of(&summary, spread(&summary).filter(|_| summary.is_told(over)), used)
 }
 
 fn flow_aims(results: &Results, aims: &mut Vec<Aim>) {
@@ -188,26 +181,30 @@ fn idle_aims(results: &Results, aims: &mut Vec<Aim>) {
     add("CPU a connect over a bare loop's", connect, 1.2);
 }
 
-/// S1 beside W2, which are not of the same rounds: medians over medians.
+/// S1 over W2 of the same round.
 fn trouble_aims(results: &Results, aims: &mut Vec<Aim>) {
-    let whence = match (cell(results, "S1"), cell(results, "W2")) {
-        (Some(s1), Some(w2)) if s1.session.is_of_one_with(&w2.session) => {
-            format!(" (one session, commit {})", s1.session.commit)
-        }
-        (Some(s1), Some(w2)) => {
-            let of = |cell: &CellResults| format!("{}, {}", cell.session.commit, cell.session.date);
-            format!(" (not of one session: S1 {}; W2 {})", of(s1), of(w2))
-        }
-        _ => String::new(),
-    };
-    let cost = |name| ours(results, name, Over::Counted, |ours| ours.spread(COST));
-    let late = |name| ours(results, name, Over::Complete, |ours| ours.late_spread(P99));
-    for (what, found, bound) in [
-        ("CPU an update over W2's", cost("S1").over(cost("W2")), 1.1),
-        ("p99 over W2's", late("S1").over(late("W2")), 1.5),
+    let cells = cell(results, "S1").zip(cell(results, "W2"));
+    for (what, over, figure, bound) in [
+        ("CPU an update over W2's", Over::Counted, COST, 1.1),
+        ("p99 over W2's", Over::Complete, P99, 1.5),
     ] {
-        aims.push(Aim::new("S1", &format!("{what}{whence}"), found, Bound::AtMost(bound)));
+        let (mut text, mut found) = (what.to_string(), Found::default());
+        if let Some((s1, w2)) = cells {
+            let summaries = [s1, w2].map(|cell| Summary::new(cell, TAPECAST));
+            let is_of_one = s1.session.is_of_one_with(&w2.session);
+            if !is_of_one {
+                let _ = write!(text, " (not of one session: {}, {})", told(s1), told(w2));
+            }
+            let ratio = Spread::of(summaries[0].ratios_to(&summaries[1], over, figure));
+            let tells = is_of_one && summaries.iter().all(|summary| summary.is_told(over));
+            found = Found::of(&summaries[0], ratio.filter(|_| tells), 0);
+        }
+        aims.push(Aim::new("S1", &text, found, Bound::AtMost(bound)));
     }
+}
+
+fn told(cell: &CellResults) -> String {
+    format!("{} {}, {}", cell.cell.name, cell.session.commit, cell.session.date)
 }
 
 fn growth_aims(results: &Results, aims: &mut Vec<Aim>) {

@@ -120,9 +120,9 @@ fn measure_all(args: &Args, out: &Path) -> Result<(), Box<dyn Error>> {
         Some(Ok(_)) => return Err("--keep: the results there are of another machine".into()),
         Some(Err(_)) | None => Results { machine, cells: Vec::new() },
     };
-    for cell in &cells {
+    for group in rounds::groups(cells) {
         // Written after each, so that what is measured outlives what comes later.
-        let measured = rounds::measure_cell(cell, &servers, args.rounds, &plan);
+        let measured = rounds::measure_group(&group, &servers, args.rounds, &plan);
         measured.into_iter().for_each(|measured| results.put(measured));
         results.write(out)?;
     }

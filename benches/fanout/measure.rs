@@ -39,6 +39,10 @@ const WARMUP_SENDS: u32 = 17;
 /// A window of fewer bursts is the luck of each.
 const WINDOW_BURSTS: u32 = 20;
 
+/// Until the sockets of who does not keep up are full: of S1's slow ones after some 8 s. What fills
+/// them is work of the clients' kernel, which over loopback is done on the server's core.
+const WARMUP_FILLS: Duration = Duration::from_secs(12);
+
 impl Plan {
     /// With a warm-up and a window that have room for enough of the cell's sends.
     pub fn settled(&self, cell: &Cell) -> Plan {
@@ -46,8 +50,10 @@ impl Plan {
             return self.clone();
         }
         let bursts = WINDOW_BURSTS * Duration::from_micros(cell.market.every_us);
+        let all_keep_up = cell.readers() >= cell.connections as f64;
+        let fills = if all_keep_up { Duration::ZERO } else { WARMUP_FILLS };
         Plan {
-            warmup: self.warmup.max(WARMUP_SENDS * cell.send_every()),
+            warmup: self.warmup.max(WARMUP_SENDS * cell.send_every()).max(fills),
             window: self.window.max(bursts),
             ..self.clone()
         }

@@ -8,43 +8,69 @@ use crate::servers::Server;
 use crate::verdict;
 use crate::workload::{self, Cell};
 
-/// Measures one cell with all servers that can do it; where its users are searched for, also with
-/// a part of them.
-pub fn measure_cell(
-    cell: &Cell,
+/// Cells that are measured together: S1 is told by W2, so their rounds take turns.
+pub fn groups(cells: Vec<Cell>) -> Vec<Vec<Cell>> {
+    let (told, others): (Vec<_>, Vec<_>) = cells.into_iter().partition(|c| c.workload == "S1");
+    let mut groups: Vec<Vec<Cell>> = others.into_iter().map(|cell| vec![cell]).collect();
+    match groups.iter_mut().find(|group| group[0].workload == "W2") {
+        Some(group) => group.extend(told),
+        None => groups.extend(told.into_iter().map(|cell| vec![cell])),
+    }
+    groups
+}
+
+/// Measures a group with all servers that can do it; a cell whose users are searched for is alone
+/// in its group, and measured with a part of them as well.
+pub fn measure_group(
+    cells: &[Cell],
     servers: &[Server],
     rounds: usize,
     plan: &Plan,
 ) -> Vec<CellResults> {
-    let plan = plan.settled(cell);
-    let Some(published) = &cell.published else {
-        return vec![run_rounds(cell, servers, rounds, &plan)];
+    let [Cell { published: Some(published), .. }] = cells else {
+        return run_rounds(cells, servers, rounds, plan);
     };
-    let (found, search) = search::users(cell, published, &plan);
-    let row = CellResults { search, ..run_rounds(&found, servers, rounds, &plan) };
-    vec![row, run_rounds(&found.at_part(workload::PART), servers, rounds, &plan)]
+    let (found, search) = search::users(&cells[0], published, &plan.settled(&cells[0]));
+    let run = |cell: Cell| run_rounds(&[cell], servers, rounds, plan);
+    let part = found.at_part(workload::PART);
+    let mut measured = run(found);
+    measured[0].search = search;
+    measured.extend(run(part));
+    measured
 }
 
-fn run_rounds(cell: &Cell, servers: &[Server], wanted: usize, plan: &Plan) -> CellResults {
-    let session = Session::now(plan);
-    let servers: Vec<&Server> = servers.iter().filter(|server| server.can(cell)).collect();
-    let mut results =
-        CellResults { cell: cell.clone(), session, runs: Vec::new(), search: Vec::new() };
+/// In every round each cell with each server.
+fn run_rounds(cells: &[Cell], servers: &[Server], wanted: usize, plan: &Plan) -> Vec<CellResults> {
+    let mut all: Vec<CellResults> = cells
+        .iter()
+        .map(|cell| CellResults {
+            cell: cell.clone(),
+            session: Session::now(&plan.settled(cell)),
+            runs: Vec::new(),
+            search: Vec::new(),
+        })
+        .collect();
     let mut round = 0;
-    while needs_another(&results, round, wanted) {
-        for place in order(servers.len(), round) {
-            let server = servers[place];
-            let outcome = measure::run(cell, server, plan, round as u64 + 1);
-            tell(cell, server, round, &outcome);
-            let outcome = match outcome {
-                Ok(figures) => Outcome::Figures(Box::new(figures)),
-                Err(error) => Outcome::Failed(error.to_string()),
-            };
-            results.runs.push(Run { server: server.name.clone(), round, outcome });
-        }
+    while all.iter().any(|results| needs_another(results, round, wanted)) {
+        all.iter_mut().for_each(|results| run_round(results, servers, round));
         round += 1;
     }
-    results
+    all
+}
+
+fn run_round(results: &mut CellResults, servers: &[Server], round: usize) {
+    let (cell, plan) = (&results.cell, &results.session.plan);
+    let servers: Vec<&Server> = servers.iter().filter(|server| server.can(cell)).collect();
+    for place in order(servers.len(), round) {
+        let server = servers[place];
+        let outcome = measure::run(cell, server, plan, round as u64 + 1);
+        tell(cell, server, round, &outcome);
+        let outcome = match outcome {
+            Ok(figures) => Outcome::Figures(Box::new(figures)),
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        results.runs.push(Run { server: server.name.clone(), round, outcome });
+    }
 }
 
 /// A round that others disturbed is run again, as long as there are no more than twice as many as

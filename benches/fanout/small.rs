@@ -28,7 +28,7 @@ pub fn run() -> Result<(), Box<dyn Error>> {
     let cell = Cell { connections: CONNECTIONS, ..chosen_cells(&args)?.remove(0) };
     let mut servers = Server::installed();
     servers.retain(|server| server.kind != Kind::Peer);
-    let mut measured = rounds::measure_cell(&cell, &servers, args.rounds, &plan(&args));
+    let mut measured = rounds::measure_group(&[cell], &servers, args.rounds, &plan(&args));
     for run in &measured.remove(0).runs {
         match &run.outcome {
             Outcome::Failed(why) => return Err(format!("{}: {why}", run.server).into()),

@@ -127,6 +127,13 @@ impl<'a> Summary<'a> {
         self.is_enough(self.complete.len())
     }
 
+    pub fn is_told(&self, over: Over) -> bool {
+        match over {
+            Over::Counted => self.counts(),
+            Over::Complete => self.is_complete(),
+        }
+    }
+
     fn is_enough(&self, rounds: usize) -> bool {
         rounds > 0 && 2 * rounds >= self.rounds - self.disturbed && 4 * rounds >= self.rounds
     }

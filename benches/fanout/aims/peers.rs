@@ -70,12 +70,8 @@ fn compare(
     theirs: &Summary,
     (what, over, figure): &(&str, Over, Figure),
 ) -> Aim {
-    let is_enough = match over {
-        Over::Counted => ours.counts(),
-        Over::Complete => ours.is_complete(),
-    };
     let mut ratios = ours.ratios_to(theirs, *over, figure);
-    ratios.retain(|_| is_enough && theirs.is_complete());
+    ratios.retain(|_| ours.is_told(*over) && theirs.is_complete());
     let noise = noise(&ours.floor_ratios(*over, figure));
     let found = Found::of(ours, Spread::of(ratios.iter().copied()), 0);
     let peer = theirs.server;

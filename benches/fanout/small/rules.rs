@@ -187,6 +187,8 @@ fn check_settled() {
     assert_eq!((w5.warmup, w5.window), (seconds(17), seconds(20)));
     // One update a second to each, though there is a burst every 2 ms.
     assert_eq!(settled("L1", &given).warmup, seconds(17));
+    // The stalled are full before it counts.
+    assert_eq!(settled("S1", &given).warmup, seconds(12));
     for name in ["W2", "W3"] {
         let plan = settled(name, &given);
         assert_eq!((plan.warmup, plan.window), (given.warmup, given.window), "{name}");
@@ -205,6 +207,14 @@ fn check_session() {
     let with = |names: &[&str]| with_compared(names.iter().map(|name| name.to_string()).collect());
     assert_eq!(with(&["W1", "S1"]), ["W1", "W2", "S1"]);
     assert_eq!(with(&["S1", "W2"]), ["S1", "W2"]);
+    let cells =
+        |names: &[&str]| names.iter().flat_map(|n| workload::cells(n, 18_000, 90)).collect();
+    let groups = rounds::groups(cells(&["S1", "W1", "W2", "L3"]));
+    let names = |group: &Vec<workload::Cell>| {
+        group.iter().map(|cell| cell.name.clone()).collect::<Vec<_>>()
+    };
+    let names: Vec<_> = groups.iter().map(names).collect();
+    assert_eq!(names, [vec!["W1"], vec!["W2", "S1"], vec!["L3"]], "they take turns");
     let row = workload::cells("L6", 18_000, 90).remove(0);
     let part = row.at_part(workload::PART);
     assert_eq!((part.name.as_str(), part.connections), ("L6 at 65 %", 11_700));

@@ -103,17 +103,33 @@ fn check_growth() {
     assert_eq!((flat(false), flat(true)), ((true, 3, 3), (false, 2, 3)));
 }
 
+/// S1 costs a tenth more than W2 of the same round, and 1.3 of it is how late it is; what the
+/// rounds differ does not matter.
 fn check_troubles() {
-    let s1 = |began: &str| {
+    let told = |began: &str| {
         let mut results = sample();
-        let mut s1 = CellResults { runs: Vec::new(), ..results_of("S1", Vec::new()) };
-        s1.session.began = began.into();
         results.cells[0].session.began = "one day".into();
+        let of_s1 = |cpu_s: f64, p99| {
+            let w2 = figures(cpu_s, p99);
+            Figures { ticks: w2.ticks * 4 / 5, frames: w2.frames * 4 / 5, ..w2 }
+        };
+        let runs = vec![
+            run_of(FLOOR_SEND, 0, of_s1(0.1, 26_000.0)),
+            run_of(TAPECAST, 0, of_s1(0.105 * 0.88, 20_500.0 * 1.3)),
+            run_of(FLOOR_SEND, 1, of_s1(0.2, 26_000.0)),
+            run_of(TAPECAST, 1, of_s1(0.216 * 0.88, 21_000.0 * 1.3)),
+        ];
+        let mut s1 = results_of("S1", runs);
+        s1.session.began = began.into();
         results.cells.push(s1);
-        aim(&results, "S1", "CPU an update over W2's").text
+        ["CPU an update over W2's", "p99 over W2's"].map(|text| aim(&results, "S1", text))
     };
-    assert!(s1("one day").contains("(one session, commit 0123456789ab)"), "{}", s1("one day"));
-    assert!(s1("another").contains("(not of one session: S1 0123456789ab, "), "{}", s1("another"));
+    let [cost, late] = told("one day").map(|aim| (aim.found.value, aim.found.used));
+    assert!(matches!(cost, (Some(cost), 2) if (cost - 1.1).abs() < 1e-9), "{cost:?}");
+    assert!(matches!(late, (Some(late), 2) if (late - 1.3).abs() < 1e-9), "{late:?}");
+    let [cost, _] = told("another");
+    assert!(cost.text.contains("(not of one session: S1 0123456789ab, "), "{cost:?}");
+    assert_eq!(cost.found.value, None, "of rounds that are not of one session none pairs");
 }
 
 fn check_peers() {
