@@ -91,8 +91,8 @@ fn send_us(updates: f64, is_own: bool) -> f64 {
     ];
     let own = [
         (1.0, c::OWN_SEND_ONE.value),
-        (10.0, 10.0 * c::OWN_UPDATE_OF_10.value),
-        (18.4, 18.4 * c::OWN_UPDATE_OF_18.value),
+        (9.0, 9.0 * c::OWN_UPDATE_OF_9.value),
+        (18.0, 18.0 * c::OWN_UPDATE_OF_18.value),
     ];
     let points: &[(f64, f64)] = if is_own { &own } else { &same };
     let updates = updates.max(1.0);
@@ -180,7 +180,7 @@ pub fn check() {
     // W1, W2 and the L rows come out as they went in.
     near(send_us(1.0, false), c::SEND_ONE.value);
     near(send_us(50.0, false), 50.0 * c::UPDATE_OF_50.value);
-    near(send_us(10.0, true), 10.0 * c::OWN_UPDATE_OF_10.value);
+    near(send_us(9.0, true), 9.0 * c::OWN_UPDATE_OF_9.value);
     let market = Market { symbols: 500.0, ticks_hz: 5_000.0, flush_hz: 10.0 };
     let all = Audience { interest: Interest::Same(50.0), max_hz: None }.demand(&market);
     near(all.updates_hz, 500.0);

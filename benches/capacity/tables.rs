@@ -241,8 +241,8 @@ fn of_subscriber() -> String {
             micros(&c::OWN_SEND_ONE, 1.0),
             &c::OWN_SEND_ONE,
         ),
-        ("the same, 10 updates in it", many(&c::OWN_UPDATE_OF_10, 10.0), &c::OWN_UPDATE_OF_10),
-        ("the same, 18.4 updates in it", many(&c::OWN_UPDATE_OF_18, 18.4), &c::OWN_UPDATE_OF_18),
+        ("the same, 9 updates in it", many(&c::OWN_UPDATE_OF_9, 9.0), &c::OWN_UPDATE_OF_9),
+        ("the same, 18 updates in it", many(&c::OWN_UPDATE_OF_18, 18.0), &c::OWN_UPDATE_OF_18),
     ];
     let rows = rows.map(|(what, value, constant)| vec![what.into(), value, place(constant)]);
     table("of a subscriber | measured | where, commit", &rows)

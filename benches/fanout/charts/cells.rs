@@ -21,34 +21,38 @@ const PERCENTILES: [Percentile; 4] = [
 /// CPU an update by server, the floor as a line.
 pub fn cost(results: &CellResults) -> Bars {
     let cell = &results.cell;
-    let of = Figures::cpu_us_per_tick;
-    Bars {
-        title: format!("{}: {}", cell.name, shows(cell)),
-        subtitle: format!(
-            "server CPU in µs for each delivered update; {} connections, {}{}",
-            thousands(cell.connections as f64),
-            cell.symbols_text(),
-            cell.published.as_ref().map_or(String::new(), rate_text),
-        ),
-        bars: bars_of(results, of, |value| format!("{value:.3} µs"), true),
-        line: floor_line(results, of),
-        scale: Scale::Linear,
-        notes: vec![PAIRED.into()],
-    }
+    let subtitle = format!(
+        "server CPU in µs for each delivered update; {} connections, {}{}",
+        thousands(cell.connections as f64),
+        cell.symbols_text(),
+        cell.published.as_ref().map_or(String::new(), rate_text),
+    );
+    let told = |value| format!("{value:.3} µs");
+    beside_floor(results, (&shows(cell), subtitle), Figures::cpu_us_per_tick, told)
 }
 
 /// Time to the last subscriber by server, the floor as a line.
 pub fn last(results: &CellResults) -> Bars {
     let cell = &results.cell;
+    let subtitle = format!(
+        "ms from the scheduled instant of a tick until the last of {} connections has it, p50",
+        thousands(cell.connections as f64)
+    );
     let of = |figures: &Figures| figures.last_us.map(|latency| latency.p50 / 1e3);
+    beside_floor(results, (&cell.shows, subtitle), of, |value| format!("{value:.1} ms"))
+}
+
+fn beside_floor(
+    results: &CellResults,
+    (shows, subtitle): (&str, String),
+    of: impl Fn(&Figures) -> Option<f64>,
+    told: impl Fn(f64) -> String,
+) -> Bars {
     Bars {
-        title: format!("{}: {}", cell.name, cell.shows),
-        subtitle: format!(
-            "ms from the scheduled instant of a tick until the last of {} connections has it, p50",
-            thousands(cell.connections as f64)
-        ),
-        bars: bars_of(results, of, |value| format!("{value:.1} ms"), true),
-        line: floor_line(results, of),
+        title: format!("{}: {shows}", results.cell.name),
+        subtitle,
+        bars: bars_of(results, &of, told, true),
+        line: floor_line(results, &of),
         scale: Scale::Linear,
         notes: vec![PAIRED.into()],
     }
