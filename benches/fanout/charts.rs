@@ -44,7 +44,9 @@ pub fn draw(results: &Results, directory: &Path) -> io::Result<Vec<String>> {
             _ => {}
         }
     }
-    let is_row = |results: &&CellResults| results.cell.published.is_some();
+    // A part of the users tells what an update costs, not how many a core carries.
+    let is_row =
+        |results: &&CellResults| results.cell.published.is_some() && results.cell.part.is_none();
     let mut published: Vec<&CellResults> = results.cells.iter().filter(is_row).collect();
     published.sort_by_key(|results| &results.cell.name);
     if !published.is_empty() {

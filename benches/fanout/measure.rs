@@ -39,8 +39,9 @@ const WARMUP_SENDS: u32 = 17;
 /// A window of fewer bursts is the luck of each.
 const WINDOW_BURSTS: u32 = 20;
 
-/// Until the sockets of who does not keep up are full: of S1's slow ones after some 8 s. What fills
-/// them is work of the clients' kernel, which over loopback is done on the server's core.
+/// Until the sockets of who does not keep up are full: of S1's stalled after some 5 s, and the slow
+/// take longer. What fills them is work of the clients' kernel, which over loopback is done on the
+/// server's core.
 const WARMUP_FILLS: Duration = Duration::from_secs(12);
 
 impl Plan {

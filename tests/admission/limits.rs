@@ -90,7 +90,9 @@ fn over_the_rate_clients_are_told_and_get_in_later() {
 #[test]
 fn the_lane_of_refusals_is_bounded_and_nothing_spins_while_it_is_full() {
     let _guard = alone();
-    let server = Server::start("--shards 1 --max-sessions 0 --refusal-ms 3000");
+    // Deferred, they would be accepted a second later and in no order.
+    let server =
+        Server::start("--shards 1 --max-sessions 0 --refusal-ms 3000 --defer-accept false");
     let mut clients: Vec<Raw> = (0..1_500).map(|_| Raw::silent(server.address)).collect();
     let descriptors = server.descriptors();
     let answer = clients[600].answer();
