@@ -193,7 +193,7 @@ fn trouble_aims(results: &Results, aims: &mut Vec<Aim>) {
             let summaries = [s1, w2].map(|cell| Summary::new(cell, TAPECAST));
             let is_of_one = s1.session.is_of_one_with(&w2.session);
             if !is_of_one {
-                let _ = write!(text, " (not of one session: {}, {})", told(s1), told(w2));
+                let _ = write!(text, " (not of one session: {}, {})", origin(s1), origin(w2));
             }
             let ratio = Spread::of(summaries[0].ratios_to(&summaries[1], over, figure));
             let tells = is_of_one && summaries.iter().all(|summary| summary.is_told(over));
@@ -203,7 +203,7 @@ fn trouble_aims(results: &Results, aims: &mut Vec<Aim>) {
     }
 }
 
-fn told(cell: &CellResults) -> String {
+fn origin(cell: &CellResults) -> String {
     format!("{} {}, {}", cell.cell.name, cell.session.commit, cell.session.date)
 }
 
