@@ -207,7 +207,7 @@ fn growth(text: &mut String, cells: &[&CellResults]) {
     let _ = writeln!(
         text,
         "\n## G1: how cost grows\n\nW2 with one number changed at a time, by connections with \
-         bursts so far apart that each point has 50,000 sends a second: CPU µs an update. A \
+         bursts so far apart that each point has 100,000 sends a second: CPU µs an update. A \
          star: too few rounds count.\n"
     );
     without_floor(text, cells);

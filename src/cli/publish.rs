@@ -44,21 +44,15 @@ enum StartError {
 /// Runs until a signal or `--seconds`. 0: stopped in order; 1: failed; 2: wrong use.
 pub fn run(args: &PublishArgs) -> ExitCode {
     let sources = args.sources();
-    let config = match serve::check_aloud(&sources) {
-        Ok(config) => config,
-        Err(errors) => {
-            eprintln!("{errors}");
-            return ExitCode::from(2);
-        }
-    };
-    let (options, specs) = match (args.options(&config), serve::feed_specs(&config)) {
-        (Ok(options), Ok(specs)) => (options, specs),
-        (Err(error), _) => {
-            eprintln!("error: {error}");
-            return ExitCode::from(2);
-        }
-        (_, Err(errors)) => {
-            eprintln!("{errors}");
+    let checked = serve::check_aloud(&sources);
+    let nats = checked.as_ref().map_or_else(|_| Default::default(), |c| c.settings.nats.clone());
+    let checked = checked.and_then(|config| Ok((serve::feed_specs(&config)?, config)));
+    let (options, (specs, config)) = match (args.options(nats), checked) {
+        (Ok(options), Ok(checked)) => (options, checked),
+        // All that is wrong is told at once.
+        (options, checked) => {
+            options.inspect_err(|error| eprintln!("error: {error}")).ok();
+            checked.inspect_err(|errors| eprintln!("{errors}")).ok();
             return ExitCode::from(2);
         }
     };

@@ -120,10 +120,11 @@ impl Ingest {
         }
         assert_eq!(names.len(), sources.len(), "every feed has a name");
         let mut ingest = Ingest::new(sources, inlets, epoch, stale_ms, wall_ns());
-        for (feed, name) in ingest.feeds.iter_mut().zip(names) {
-            feed.set_name(name);
+        for (feed, name) in ingest.feeds.iter_mut().zip(&names) {
+            feed.set_name(name.clone());
             feed.set_retry(retry);
         }
+        ingest.shared.numbering.feed_names = names;
         let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
         let (stopped, tunings) = (Arc::clone(&stop), Arc::clone(&ingest.tunings));
         let builder = thread::Builder::new().name("ingest".into());

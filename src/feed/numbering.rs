@@ -22,11 +22,8 @@ use scales::CommonScales;
 pub enum Refusal {
     #[error("symbol {0} would be one more than {SYMBOLS_MAX}, the most; send fewer symbols")]
     TooManySymbols(Symbol),
-    #[error(
-        "symbol {symbol} belongs to feed {}; let one feed alone send it, or feeds of one line",
-        owner.0
-    )]
-    ForeignSymbol { symbol: Symbol, owner: Feed },
+    #[error("symbol {symbol} belongs to feed {owner}; let one feed send it, or feeds of one line")]
+    ForeignSymbol { symbol: Symbol, owner: String },
     #[error("prices or sizes of {0} have no common scale that fits 64 bits; send fewer digits")]
     Scales(Symbol),
     #[error("{0} has no member \"sq\", and this feed's numbers are its source's; send it")]
@@ -83,6 +80,8 @@ pub struct Numbering {
     condition_lists: Interner,
     /// By feed.
     holes: Vec<Holes>,
+    /// By feed, where the feeds have names: what a refusal calls them.
+    pub feed_names: Vec<String>,
 }
 
 /// What is counted for a symbol. It belongs to the first feed that sent it.
@@ -357,8 +356,12 @@ impl Numbering {
     ) -> Result<SymbolId, Refusal> {
         if let Some(&id) = self.ids.get(&name) {
             let owner = self.symbols[id.0 as usize].owner;
-            let own = owner == feed;
-            return if own { Ok(id) } else { Err(Refusal::ForeignSymbol { symbol: name, owner }) };
+            if owner == feed {
+                return Ok(id);
+            }
+            let named = self.feed_names.get(usize::from(owner.0)).cloned();
+            let owner = named.unwrap_or_else(|| owner.0.to_string());
+            return Err(Refusal::ForeignSymbol { symbol: name, owner });
         }
         if self.symbols.len() >= SYMBOLS_MAX {
             return Err(Refusal::TooManySymbols(name));

@@ -39,6 +39,8 @@ fn wrong_use_is_exit_code_2_and_names_the_flag() {
     expect(&["serve", "--listen", "here"], 2, &["--listen"]);
     expect(&["subscribe", "ws://127.0.0.1:1"], 2, &["symbol"]);
     expect(&["subscribe", "http://127.0.0.1:1", "A"], 2, &["ws://"]);
+    let publish = ["publish", "--to", "nats://a", "--subject", "a.>", "--feed", "nasdaq"];
+    expect(&publish, 2, &["--subject \"a.>\"", "--feed nasdaq"]);
     expect(&["load", "ws://127.0.0.1:1"], 2, &["--symbols"]);
     expect(&["load", "ws://a", "--symbols", "A", "--connections", "0"], 2, &["--connections 0"]);
     expect(&["load", "ws://a", "--symbols-each", "5"], 2, &["--symbols-of"]);

@@ -103,7 +103,7 @@ pub fn growth(points: &[&CellResults], axis: &str) -> Curves {
     Curves {
         title: format!("G1: cost by {axis}"),
         subtitle: match axis {
-            "connections" => format!("{COST}; 50,000 sends a second at every point"),
+            "connections" => format!("{COST}; 100,000 sends a second at every point"),
             _ => format!("{COST}; W2 but for this"),
         },
         x: Axis { ticks: ticks.map(|value| (value, thousands(value))).collect() },

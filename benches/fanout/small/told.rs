@@ -87,8 +87,8 @@ fn check_rows() {
 /// Without the dearest point the rest would look flat.
 fn check_growth() {
     let point = |connections: u64, is_merged: bool| {
-        // 50,000 sends a second at every point.
-        let (frames, seconds) = (500_000, 10.0);
+        // 100,000 sends a second at every point.
+        let (frames, seconds) = (1_000_000, 10.0);
         let (bursts, ticks) = (frames / connections, 50 * frames);
         let frames = if is_merged { frames / 2 } else { frames };
         let one = Figures { ticks, frames, bursts, seconds, ..figures(0.1, 20_000.0) };

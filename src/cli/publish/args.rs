@@ -1,7 +1,7 @@
 //! The flags of `publish`: its own, and the settings that it shares with `serve`.
 
 use crate::cli::serve::{GivenSettings, SettingFlags};
-use crate::config::{Config, Sources};
+use crate::config::{NatsSettings, Sources};
 use crate::feed::nats::{EPOCH_BYTES_MAX, NatsError, Prefix, Servers, is_epoch};
 use crate::publish::{PublishOptions, StreamOptions};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -105,7 +105,7 @@ impl PublishArgs {
     }
 
     /// Checked as a whole; the feeds are known when they are open.
-    pub fn options(&self, config: &Config) -> Result<PublishOptions, PublishArgsError> {
+    pub fn options(&self, nats: NatsSettings) -> Result<PublishOptions, PublishArgsError> {
         let own = &self.own;
         let servers: Servers = own.to.parse()?;
         let subject = |cure| PublishArgsError::Subject { text: own.subject.clone(), cure };
@@ -134,7 +134,7 @@ impl PublishArgs {
         });
         Ok(PublishOptions {
             servers,
-            nats: config.settings.nats.clone(),
+            nats,
             prefix,
             has_lease: own.jetstream && wants_lease.unwrap_or(true),
             stream,
@@ -227,7 +227,7 @@ mod tests {
         let args = parsed(&[&["--to", "nats://a"], arguments].concat()).expect("flags");
         let (config, errors) = Sources::default().read();
         assert!(errors.is_empty());
-        args.options(&config)
+        args.options(config.settings.nats)
     }
 
     #[test]

@@ -1,13 +1,18 @@
 use super::*;
 use crate::config::{commented_defaults, effective};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A file in the temporary folder, removed when it is dropped.
+/// A file of its own in the temporary folder, removed when it is dropped.
 struct File(PathBuf);
+
+static FILES_COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl File {
     fn new(name: &str, text: &str) -> File {
-        let path = std::env::temp_dir().join(format!("tapecast-{}-{name}", std::process::id()));
+        let number = FILES_COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tapecast-{}-{number}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         std::fs::write(&path, text).expect("a file in the temporary folder");
         File(path)
     }
@@ -32,14 +37,11 @@ fn flags(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<String>)> {
     pairs.iter().map(|(key, text)| (*key, vec![text.to_string()])).collect()
 }
 
-/// What is wrong with a file's text, without the folder that it is in.
+/// What is wrong with a file's text, which is called f.
 fn errors_of(text: &str) -> String {
     let file = File::new("errors.toml", text);
-    let folder = format!("{}/", std::env::temp_dir().display());
     let errors = file.sources().load().expect_err(text).to_string();
-    errors
-        .replace(&folder, "")
-        .replace(&format!("tapecast-{}-errors.toml", std::process::id()), "f")
+    errors.replace(&file.0.display().to_string(), "f")
 }
 
 #[test]

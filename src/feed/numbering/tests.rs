@@ -60,9 +60,12 @@ fn quotes_get_common_scales_and_their_own_numbers() {
 fn a_symbol_belongs_to_its_first_feed() {
     let (mut numbering, mut out) = (Numbering::default(), Vec::new());
     numbering.number(Feed(1), &trade("A", "", ""), 9, &mut out).expect("taken");
-    let refused = numbering.number(Feed(0), &trade("A", "", ""), 9, &mut out);
-    let refusal = refused.expect_err("it belongs to feed 1");
-    assert!(refusal.to_string().contains("belongs to feed 1"), "{refusal}");
+    for (names, owner) in [(vec![], "1"), (vec!["api".into(), "tcp".into()], "tcp")] {
+        numbering.feed_names = names;
+        let refused = numbering.number(Feed(0), &trade("A", "", ""), 9, &mut out);
+        let refusal = refused.expect_err("it belongs to the other").to_string();
+        assert!(refusal.contains(&format!("symbol A belongs to feed {owner};")), "{refusal}");
+    }
     assert_eq!(out.len(), 2);
 }
 
