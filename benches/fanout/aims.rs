@@ -19,7 +19,7 @@ pub struct Aim {
     pub text: String,
     pub found: Found,
     pub bound: Bound,
-    /// The rounds disagree by more than the noise.
+    /// The rounds disagree by more than the noise, or what is compared is lost in it.
     pub undecided: bool,
 }
 
@@ -216,14 +216,16 @@ fn growth_aims(results: &Results, aims: &mut Vec<Aim>) {
     // Linear by cohorts: what a cohort more costs does not grow with the number of cohorts.
     let (costs, found) = self::costs(results, "cohorts");
     let slope = |from: (usize, f64), to: (usize, f64)| (to.1 - from.1) / (to.0 - from.0) as f64;
-    let linear = match costs[..] {
-        [one, .., some, many] if slope(one, some) > 0.0 => {
-            Some(slope(one, many) / slope(one, some))
-        }
+    let slopes = match costs[..] {
+        [one, .., some, many] => Some((slope(one, some), slope(one, many))),
         _ => None,
     };
+    let linear = slopes.filter(|(near, _)| *near > 0.0).map(|(near, far)| far / near);
     let text = "cost of a cohort at 1,000 over that at 100";
-    aims.push(Aim::new("G1", text, found.map(|_| linear), Bound::AtMost(1.1)));
+    let mut aim = Aim::new("G1", text, found.map(|_| linear), Bound::AtMost(1.1));
+    // Where 100 cost no more than one, there is no growth to compare with.
+    aim.undecided = found.value.is_some() && slopes.is_some() && linear.is_none();
+    aims.push(aim);
 }
 
 /// By point; without one of them there is no answer, since it may be the dearest.

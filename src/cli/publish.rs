@@ -51,8 +51,12 @@ pub fn run(args: &PublishArgs) -> ExitCode {
         (Ok(options), Ok(checked)) => (options, checked),
         // All that is wrong is told at once.
         (options, checked) => {
-            options.inspect_err(|error| eprintln!("error: {error}")).ok();
-            checked.inspect_err(|errors| eprintln!("{errors}")).ok();
+            if let Err(error) = options {
+                eprintln!("error: {error}");
+            }
+            if let Err(errors) = checked {
+                eprintln!("{errors}");
+            }
             return ExitCode::from(2);
         }
     };

@@ -101,6 +101,21 @@ fn check_growth() {
         (aim.is_met().is_some(), aim.found.used, aim.found.rounds)
     };
     assert_eq!((flat(false), flat(true)), ((true, 3, 3), (false, 2, 3)));
+    let by_cohorts = |costs: [f64; 3]| {
+        let point = |cohorts: usize, cpu_s| {
+            let (frames, seconds) = (500_000, 10.0);
+            let one = Figures { ticks: 50 * frames, frames, seconds, ..figures(cpu_s, 20_000.0) };
+            let runs = vec![run_of(FLOOR_SEND, 0, one.clone()), run_of(TAPECAST, 0, one)];
+            results_of(&format!("G1 cohorts={cohorts}"), runs)
+        };
+        let points = [1, 100, 1_000].into_iter().zip(costs);
+        let results = all(points.map(|(cohorts, cpu_s)| point(cohorts, cpu_s)).collect());
+        let aim = aim(&results, "G1", "cost of a cohort");
+        (aim.is_met(), aim.undecided)
+    };
+    assert_eq!(by_cohorts([1.0, 1.1, 2.0]), (Some(true), false));
+    assert_eq!(by_cohorts([1.0, 1.1, 3.0]), (Some(false), false));
+    assert_eq!(by_cohorts([1.0, 1.0, 1.1]), (None, true), "no growth to 100");
 }
 
 /// S1 costs a tenth more than W2 of the same round, and 1.3 of it is how late it is; what the
