@@ -40,6 +40,8 @@ pub struct Book {
     pub latest: Latest,
     pub tape: Tape,
     recent: Vec<Recent>,
+    /// How many of those are losses.
+    recent_losses: usize,
     /// Arrival number of the last tick before `recent[0]`.
     flushed: u64,
     /// First records of bars whose second has not come.
@@ -54,6 +56,7 @@ impl Book {
             latest: Latest::default(),
             tape: Tape::new(tape_ticks),
             recent: Vec::new(),
+            recent_losses: 0,
             flushed: 0,
             halves: Vec::new(),
             feeds: Vec::new(),
@@ -89,6 +92,7 @@ impl Book {
             }
             _ => return None,
         }
+        self.recent_losses += usize::from(tick.is_loss());
         self.recent.push(Recent { tick, position });
         Some(Entered { symbol, channel, stamp: self.arrivals() as u32 })
     }
@@ -138,6 +142,15 @@ impl Book {
         stamp.wrapping_sub(self.flushed as u32) as usize - 1
     }
 
+    /// How many of the recent ticks with these stamps are losses; mostly none is, and then none is
+    /// looked at.
+    pub fn losses(&self, stamps: &[u32]) -> u64 {
+        if self.recent_losses == 0 {
+            return 0;
+        }
+        stamps.iter().filter(|stamp| self.recent_at(**stamp).tick.is_loss()).count() as u64
+    }
+
     /// The arrival number of the newest tick that everyone in step has.
     pub fn flushed(&self) -> u64 {
         self.flushed
@@ -163,7 +176,8 @@ impl Book {
     /// no more.
     pub fn settle(&mut self, arrivals: u64) -> usize {
         let settled = (arrivals - self.flushed) as usize;
-        self.recent.drain(..settled);
+        let losses = self.recent.drain(..settled).filter(|recent| recent.tick.is_loss()).count();
+        self.recent_losses -= losses;
         self.flushed = arrivals;
         settled
     }

@@ -9,7 +9,13 @@ use crate::market::{Channel, ChannelSet};
 use crate::session::Lag;
 use crate::wire::{Format, Rate};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::hint::black_box;
+use std::mem::offset_of;
 use std::rc::Rc;
+
+/// Windows of more updates give their memory back with their flush.
+const WINDOW_KEPT_MAX: usize = 64;
 
 /// No cohort: what a session that asked for nothing has.
 pub const APART: u32 = u32::MAX;
@@ -22,25 +28,35 @@ pub struct CohortKey {
     pub rate: Rate,
 }
 
+/// A list that needs no memory of its own while it is short: where everyone watches something
+/// else, a tick and a flush touch the cohort's two cache lines and nothing behind them.
+pub type Short = SmallVec<[u32; 4]>;
+
+/// On the first line is what a tick touches.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Cohort {
-    pub key: Rc<CohortKey>,
-    /// Slots of the sessions that have all that was flushed. Dense: a flush walks it.
-    pub in_step: Vec<u32>,
-    /// Slots of sessions that are behind by nothing and wait for the next flush to come into
-    /// step; an entry whose session has moved on is passed over.
-    pub waiting: Vec<u32>,
     /// The updates since the last flush, as stamps of the book's recent ticks, in order.
-    pub window: Vec<u32>,
+    pub window: Short,
+    /// Slots of the sessions that have all that was flushed. Dense: a flush walks it.
+    pub in_step: Short,
     /// Takes the window's place where the cohort has a rate: merged at each beat of its clock.
-    pub merged: Option<Merged>,
-    /// Kept where many join.
-    pub(super) snapshot: Option<Snapshot>,
-    /// Items put into this cohort's flushes since it began.
-    pub items: u64,
+    pub merged: Option<Box<Merged>>,
     /// All sessions that belong to it, in step or not.
     pub(super) sessions: u32,
+    /// As in the key.
+    pub format: Format,
+    /// Slots of sessions that are behind by nothing and wait for the next flush to come into
+    /// step; an entry whose session has moved on is passed over.
+    pub waiting: Short,
+    /// Items put into this cohort's flushes since it began.
+    pub items: u64,
+    pub key: Rc<CohortKey>,
+    /// Kept where many join.
+    pub(super) snapshot: Option<Box<Snapshot>>,
 }
+
+const _: () = assert!(size_of::<Option<Cohort>>() == 128 && offset_of!(Cohort, waiting) == 64);
 
 /// The state of a cohort with a rate.
 #[derive(Debug)]
@@ -140,14 +156,23 @@ impl Cohorts {
         }
         let merged = (key.rate != Rate::OFF).then(|| {
             self.resting.push(id);
-            Merged { lag: Lag::at(here.0, here.1), flushed_at_ms: 0, due_at_ms: None }
+            let lag = Lag::at(here.0, here.1);
+            Box::new(Merged { lag, flushed_at_ms: 0, due_at_ms: None })
         });
         if merged.is_none() {
             self.watch(id, &key.interest);
         }
-        let (in_step, waiting, window) = (Vec::new(), Vec::new(), Vec::new());
-        let cohort =
-            Cohort { key, in_step, waiting, window, merged, snapshot: None, items: 0, sessions: 1 };
+        let cohort = Cohort {
+            window: Short::new(),
+            in_step: Short::new(),
+            merged,
+            sessions: 1,
+            format: key.format,
+            waiting: Short::new(),
+            items: 0,
+            key,
+            snapshot: None,
+        };
         self.bytes += cohort.key_bytes();
         self.cohorts[id as usize] = Some(cohort);
         id
@@ -161,7 +186,7 @@ impl Cohorts {
     pub fn keep_snapshot(&mut self, id: u32, snapshot: Snapshot) {
         let cohort = self.cohorts[id as usize].as_mut().expect("its caller has just seen it");
         self.bytes -= cohort.snapshot_bytes();
-        cohort.snapshot = Some(snapshot);
+        cohort.snapshot = Some(Box::new(snapshot));
         self.bytes += cohort.snapshot_bytes();
     }
 
@@ -185,20 +210,14 @@ impl Cohorts {
         self.bytes
     }
 
-    /// Takes a cohort's window, to be flushed, into `to`, which is empty.
+    /// Moves a cohort's window, which is to be flushed, to the end of `to`.
     pub fn take_window(&mut self, id: u32, to: &mut Vec<u32>) {
-        let cohort = self.at_mut(id).expect("its caller has just seen it");
-        *to = std::mem::take(&mut cohort.window);
-        self.bytes -= window_bytes(to);
-    }
-
-    /// Gives a cohort memory for its next window, where it has none.
-    pub fn return_window(&mut self, id: u32, empty: Vec<u32>) {
-        let cohort = self.cohorts.get_mut(id as usize).and_then(Option::as_mut);
-        let without = |c: &&mut Cohort| c.merged.is_none() && c.window.capacity() == 0;
-        if let Some(cohort) = cohort.filter(without) {
-            self.bytes += window_bytes(&empty);
-            cohort.window = empty;
+        let cohort = self.cohorts[id as usize].as_mut().expect("its caller has just seen it");
+        to.extend_from_slice(&cohort.window);
+        cohort.window.clear();
+        if cohort.window.capacity() > WINDOW_KEPT_MAX {
+            self.bytes -= window_bytes(&cohort.window);
+            cohort.window = Short::new();
         }
     }
 
@@ -256,7 +275,15 @@ impl Cohorts {
         debug_assert!(queue.is_empty(), "one flush is over before the next begins");
         std::mem::swap(&mut self.dirty, queue);
         queue.reverse();
-        queue.retain(|id| self.at(*id).is_some_and(|cohort| cohort.merged.is_none()));
+    }
+
+    /// Reads what the flush of some cohorts begins with. These reads wait for memory side by side,
+    /// where the flush of each would wait for its own.
+    pub fn touch(&self, ids: &[u32]) {
+        let some = ids.iter().filter_map(|id| self.at(*id));
+        black_box(some.clone().map(|cohort| cohort.window.len()).sum::<usize>());
+        let first = some.filter_map(|cohort| cohort.window.first());
+        black_box(first.fold(0, |all, stamp| all ^ stamp));
     }
 
     /// Cohorts with a rate whose clock is to be armed, since ticks have come.
@@ -295,8 +322,9 @@ impl Cohorts {
 }
 
 /// Where nobody is in step, or waits to come into it, there is no window: who comes into step
-/// then has had what it would hold.
-#[inline]
+/// then has had what it would hold. Inlined, since each store between those to two windows takes a
+/// place among the stores that wait for memory.
+#[inline(always)]
 fn note(
     cohorts: &mut [Option<Cohort>],
     dirty: &mut Vec<u32>,
@@ -311,13 +339,21 @@ fn note(
     if cohort.window.is_empty() {
         dirty.push(id);
     }
-    let before = cohort.window.capacity();
-    cohort.window.push(stamp);
-    if cohort.window.capacity() > before {
-        *bytes += ((cohort.window.capacity() - before) * size_of::<u32>()) as u64;
+    if cohort.window.len() == cohort.window.capacity() {
+        *bytes += grow(&mut cohort.window);
     }
+    cohort.window.push(stamp);
 }
 
-fn window_bytes(window: &Vec<u32>) -> u64 {
-    (window.capacity() * size_of::<u32>()) as u64
+/// Makes room for one more; gives the bytes that this took. Apart, so that noting stays small.
+#[cold]
+fn grow(window: &mut Short) -> u64 {
+    let before = window_bytes(window);
+    window.reserve(1);
+    window_bytes(window) - before
+}
+
+/// Of its own memory, beside the cohort's.
+fn window_bytes(window: &Short) -> u64 {
+    if window.spilled() { (window.capacity() * size_of::<u32>()) as u64 } else { 0 }
 }

@@ -17,23 +17,25 @@ use super::Hub;
 use super::batch::{BATCH_BYTES_MAX, Send, Source};
 use crate::session::{CloseReason, Lag, Now};
 use bytes::Bytes;
-use frames::Frames;
+use frames::{Frames, Part};
 use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::{cmp::Reverse, mem};
 
-/// Windows of more updates give their memory back after a flush.
-const WINDOW_KEPT_MAX: usize = 64;
+/// Cohorts that are read ahead at once: about as many reads as a core can have under way.
+const TOUCHED_MAX: usize = 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Flush {
     /// Cohorts still to be flushed, the next one last; one may have ended since it was put here.
     pub(super) queue: Vec<u32>,
+    /// So many of the next have been read ahead.
+    touched: usize,
     /// The cohorts of the batch under way. A large one is alone, and stays until all its members
     /// are served.
     active: Vec<Active>,
-    /// Served ones, for their memory.
-    spare: Vec<Active>,
+    /// What the active ones have encoded.
+    frames: Frames,
     /// Between the first cohort and the end.
     running: bool,
     /// The arrival number up to which the book settles at the end; none where only cohorts with a
@@ -60,8 +62,9 @@ struct Active {
     start: usize,
     /// Its sends in the batch.
     sends: Range<usize>,
-    frames: Frames,
-    /// `frames.taken` are bits of a cohort with a rate, not ticks.
+    /// Its frames.
+    part: Part,
+    /// What its part took are bits of a cohort with a rate, not ticks.
     merged: bool,
     /// Ingest time of the first tick of its window.
     oldest_ns: Option<i64>,
@@ -95,7 +98,7 @@ impl Flush {
     /// what such a member has, and the items that it has not got.
     pub fn unserved(&self, cohort: u32, index: usize) -> Option<((u64, u64), u64)> {
         let active = self.active.first().filter(|a| a.cohort == cohort && index < a.next)?;
-        Some((active.before, active.frames.items()))
+        Some((active.before, active.part.items))
     }
 
     /// Whether the flush under way serves those who wait in a cohort.
@@ -150,7 +153,7 @@ impl Hub {
         while self.flush.unfinished().is_none()
             && self.batch.sends.len() < self.settings.batch_sends
             && self.batch.flush_bytes.len() < BATCH_BYTES_MAX
-            && let Some(cohort) = self.flush.queue.pop()
+            && let Some(cohort) = self.next_cohort()
         {
             let members = self.cohorts.at(cohort).map_or(0, |c| c.in_step.len() + c.waiting.len());
             let listed = self.batch.sends.len();
@@ -167,6 +170,16 @@ impl Hub {
         true
     }
 
+    fn next_cohort(&mut self) -> Option<u32> {
+        let queue = &mut self.flush.queue;
+        if self.flush.touched == 0 {
+            self.flush.touched = queue.len().min(TOUCHED_MAX);
+            self.cohorts.touch(&queue[queue.len() - self.flush.touched..]);
+        }
+        self.flush.touched = self.flush.touched.saturating_sub(1);
+        queue.pop()
+    }
+
     fn begin_flush(&mut self, now: Now) -> bool {
         self.arm_clocks(now);
         let window_at = self.flush.flushed_at_ms + self.pacing.window_ms();
@@ -174,7 +187,6 @@ impl Hub {
         if windows_due && !self.book.recent().is_empty() {
             (self.flush.settles, self.flush.running) = (Some(self.book.arrivals()), true);
             self.flush.flushed_at_ms = now.ms;
-            // An id may have ended and be that of a cohort with a rate now: its clock calls it.
             self.cohorts.take_dirty(&mut self.flush.queue);
             self.counters.flushes += 1;
         }
@@ -217,51 +229,67 @@ impl Hub {
         if self.batch.sends.is_empty() {
             self.retire(0); // so that a large one is the first
         }
-        let Some(cohort) = self.cohorts.at_mut(id) else { return };
-        let mut active = self.flush.spare.pop().unwrap_or_default();
-        let out = &mut self.batch.flush_bytes;
-        let lines = &mut self.lines[cohort.key.format.index()];
+        let Some(cohort) = self.cohorts.at(id) else { return };
         let (before, after) = (cohort.has(&self.book), self.book.here());
-        active.start = out.len();
-        active.merged = cohort.merged.is_some();
-        if let Some(mut merged) = cohort.merged.take() {
-            // Else the id was queued for a cohort that has ended since: this one is not due.
-            if merged.due_at_ms.is_some() {
-                match cohort.in_step.is_empty() {
-                    true => merged.lag = Lag::at(after.0, after.1),
-                    false => {
-                        let (frames, lag) = (&mut active.frames, &mut merged.lag);
-                        let conflated = frames.encode_merged(&self.book, lines, cohort, lag, out);
-                        self.counters.conflated += conflated * cohort.in_step.len() as u64;
-                    }
-                }
-                (merged.flushed_at_ms, merged.due_at_ms) = (now.ms, None);
-                self.cohorts.rest(id);
-            }
-            self.cohorts.at_mut(id).expect("just seen").merged = Some(merged);
-        } else {
-            self.cohorts.take_window(id, &mut active.frames.taken);
-            let cohort = self.cohorts.at(id).expect("just seen");
-            if let (Some(first), false) = (active.frames.taken.first(), cohort.in_step.is_empty()) {
-                active.oldest_ns = Some(self.book.recent_at(*first).tick.ingest_ns());
-                active.frames.encode_window(&self.book, lines, cohort, after.1, out);
-            }
+        let (start, merged) = (self.batch.flush_bytes.len(), cohort.merged.is_some());
+        let mut own = Active { cohort: id, start, merged, before, after, ..Active::default() };
+        match merged {
+            true => own.part = self.encode_merged(id, now),
+            false => self.encode_window(&mut own),
         }
         let cohort = self.cohorts.at_mut(id).expect("just seen");
-        let items = active.frames.items();
-        cohort.items += items;
-        let (frames, members) = (active.frames.ends.len() as u64, cohort.in_step.len() as u64);
-        self.counters.items_out += items * members;
+        cohort.items += own.part.items;
+        let (frames, members) = (own.part.ends.len() as u64, cohort.in_step.len() as u64);
+        self.counters.items_out += own.part.items * members;
         self.counters.frames_out += frames * members;
-        self.counters.gaps_out += active.frames.gaps() * members;
-        (active.cohort, active.before, active.after) = (id, before, after);
-        active.next = if active.frames.ends.is_empty() { 0 } else { cohort.in_step.len() };
-        match active.merged {
+        self.counters.gaps_out += own.part.gaps * members;
+        own.next = if frames == 0 { 0 } else { cohort.in_step.len() };
+        match merged {
             true => self.wake_waiting(id),
-            false => active.late = cohort.waiting.len(),
+            false => own.late = cohort.waiting.len(),
         }
-        self.flush.active.push(active);
+        self.flush.active.push(own);
         self.list_members();
+    }
+
+    /// Takes the window of a cohort. Where only some wait who have a part of it, each of them gets
+    /// the rest, and the whole is not encoded.
+    fn encode_window(&mut self, own: &mut Active) {
+        let frames = &mut self.flush.frames;
+        let from = frames.taken.len();
+        self.cohorts.take_window(own.cohort, &mut frames.taken);
+        own.part.taken = from..frames.taken.len();
+        let cohort = self.cohorts.at(own.cohort).expect("its caller has just seen it");
+        if let (Some(first), false) = (frames.taken.get(from), cohort.in_step.is_empty()) {
+            own.oldest_ns = Some(self.book.recent_at(*first).tick.ingest_ns());
+            let (encoding, out) = (cohort.format.encoding, &mut self.batch.flush_bytes);
+            let lines = &mut self.lines[cohort.format.index()];
+            own.part = frames.encode_window(from, &self.book, lines, encoding, own.after.1, out);
+        }
+    }
+
+    /// What a cohort with a rate is owed, where its beat is due. Else the id was queued for another
+    /// cohort, which has ended since.
+    fn encode_merged(&mut self, id: u32, now: Now) -> Part {
+        let cohort = self.cohorts.at_mut(id).expect("its caller has just seen it");
+        let merged =
+            cohort.merged.as_mut().filter(|m| m.due_at_ms.is_some_and(|at_ms| at_ms <= now.ms));
+        let Some(merged) = merged else { return Part::default() };
+        (merged.flushed_at_ms, merged.due_at_ms) = (now.ms, None);
+        let members = cohort.in_step.len() as u64;
+        let (mut part, here) = (Part::default(), self.book.here());
+        if members == 0 {
+            merged.lag = Lag::at(here.0, here.1);
+        } else {
+            let lines = &mut self.lines[cohort.format.index()];
+            let (frames, out) = (&mut self.flush.frames, &mut self.batch.flush_bytes);
+            let (key, lag) = (&cohort.key, &mut merged.lag);
+            let encoded = frames.encode_merged(&self.book, lines, key, lag, out);
+            self.counters.conflated += encoded.1 * members;
+            part = encoded.0;
+        }
+        self.cohorts.rest(id);
+        part
     }
 
     /// Puts those of the last active cohort who are still to be served into the batch, as many as
@@ -270,7 +298,7 @@ impl Hub {
         let at = self.flush.active.len() - 1;
         let active = &mut self.flush.active[at];
         let listed = self.batch.sends.len();
-        if let Some(end) = active.frames.end()
+        if let Some(end) = self.flush.frames.end(&active.part)
             && let Some(cohort) = self.cohorts.at(active.cohort)
         {
             let room = self.settings.batch_sends - listed;
@@ -298,17 +326,12 @@ impl Hub {
                     self.flush.sent_ns.map(|ns| ns.min(oldest_ns)).or(Some(oldest_ns));
                 self.flush.is_timed = true;
             }
-            if !active.merged && active.frames.taken.capacity() <= WINDOW_KEPT_MAX {
-                active.frames.taken.clear();
-                self.cohorts.return_window(active.cohort, mem::take(&mut active.frames.taken));
-            }
-            if active.frames.clear() {
-                active.shared.clear();
-                self.flush.spare.push(active);
-            }
         }
-        let kept = self.flush.active.last().and_then(|active| active.frames.end());
-        self.batch.flush_bytes.truncate(kept.unwrap_or(0));
+        let none = Part::default();
+        let kept = self.flush.active.last().map_or(&none, |active| &active.part);
+        let end = self.flush.frames.end(kept);
+        self.flush.frames.keep(kept);
+        self.batch.flush_bytes.truncate(end.unwrap_or(0));
     }
 
     /// Those who were behind a cohort with a rate by nothing look again, now that it has flushed.

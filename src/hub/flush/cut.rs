@@ -14,7 +14,7 @@ impl Hub {
         let of = self.flush.active.partition_point(|active| active.sends.end <= index);
         let active = &mut self.flush.active[of];
         let sent = active.start + sent;
-        let ends = &active.frames.ends;
+        let ends = &self.flush.frames.ends[active.part.ends.clone()];
         let last = ends.last().expect("a flush without frames sends nothing");
         let (unsent, gaps) = (last.items, last.gaps);
         let at = ends.partition_point(|frame| frame.bytes <= sent);
@@ -26,7 +26,7 @@ impl Hub {
             *shared = Bytes::copy_from_slice(&self.batch.flush_bytes[start..frame.bytes]);
         }
         let rest = shared.slice(sent - start..);
-        let uncut = (active.frames.ends.len() - 1 - at) as u64;
+        let uncut = (ends.len() - 1 - at) as u64;
         let lag = self.owed_after(of, frame);
         self.counters.frames_cut += 1;
         self.counters.items_out -= unsent - frame.items;
@@ -48,7 +48,7 @@ impl Hub {
         let cohort = self.cohorts.at(active.cohort).expect("its member is here");
         let interest = &cohort.key.interest;
         let mut lag = Lag::at(active.after.0, frame.position);
-        for taken in &active.frames.taken[frame.taken..] {
+        for taken in &self.flush.frames.taken[frame.taken..active.part.taken.end] {
             if active.merged {
                 lag.pending.set(*taken as usize);
                 lag.gaps += u32::from(interest.at(*taken as usize).1 == Channel::Trades);

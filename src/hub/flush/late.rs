@@ -1,5 +1,6 @@
 //! Sessions that came while their cohort's window was filling: they have a part of it.
 
+use super::Active;
 use crate::hub::Hub;
 use crate::hub::batch::Send;
 use crate::session::Place;
@@ -27,26 +28,25 @@ impl Hub {
         if session.is_unfinished() {
             return; // an answer was cut, and it goes on where that is sent
         }
-        let mut own = self.flush.spare.pop().unwrap_or_default();
-        let (first, out) =
-            (self.book.newer_than(&active.frames.taken, mark), &mut self.batch.flush_bytes);
-        own.frames.taken.extend_from_slice(&active.frames.taken[first..]);
-        (own.cohort, own.start, own.merged) = (id, out.len(), false);
-        (own.before, own.after) = (active.before, after);
-        let lines = &mut self.lines[cohort.key.format.index()];
-        own.frames.encode_window(&self.book, lines, cohort, after.1, out);
-        let items = own.frames.items();
-        self.counters.items_out += items;
-        self.counters.frames_out += own.frames.ends.len() as u64;
-        self.counters.gaps_out += own.frames.gaps();
-        session.items = session.items.wrapping_add(items).wrapping_sub(cohort.items);
+        let (frames, out) = (&mut self.flush.frames, &mut self.batch.flush_bytes);
+        let (from, window) = (frames.taken.len(), active.part.taken.clone());
+        let first = window.start + self.book.newer_than(&frames.taken[window.clone()], mark);
+        frames.taken.extend_from_within(first..window.end);
+        let (start, before, format) = (out.len(), active.before, cohort.format);
+        let lines = &mut self.lines[format.index()];
+        let part = frames.encode_window(from, &self.book, lines, format.encoding, after.1, out);
+        self.counters.items_out += part.items;
+        self.counters.frames_out += part.ends.len() as u64;
+        self.counters.gaps_out += part.gaps;
+        session.items = session.items.wrapping_add(part.items).wrapping_sub(cohort.items);
         session.place = Place::InStep(cohort.in_step.len() as u32);
         cohort.in_step.push(slot);
         let listed = self.batch.sends.len();
-        if let Some(end) = own.frames.end() {
-            self.batch.sends.push(Send { slot, start: own.start, end });
+        if let Some(end) = frames.end(&part) {
+            self.batch.sends.push(Send { slot, start, end });
         }
-        own.sends = listed..self.batch.sends.len();
+        let sends = listed..self.batch.sends.len();
+        let own = Active { cohort: id, start, sends, part, before, after, ..Active::default() };
         self.flush.active.push(own);
         self.account(slot); // its lag is gone
     }

@@ -6,7 +6,7 @@ use crate::shard::{SendNow, clock};
 
 /// Batches sent in a turn, of 256 sends each: some 5 ms, after which ticks are taken in that the
 /// rest of the flush takes along.
-const BATCHES_MAX: usize = 4;
+const BATCHES_MAX: usize = 1;
 
 impl Shard {
     /// Sends a bounded number of batches; says whether more completions wait.
