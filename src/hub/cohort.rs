@@ -105,11 +105,13 @@ impl Cohort {
     }
 
     fn key_bytes(&self) -> u64 {
-        (COHORT_BYTES + self.key.interest.named().len() * NAMED_BYTES) as u64
+        let merged = self.merged.as_ref().map_or(0, |_| size_of::<Merged>());
+        (COHORT_BYTES + merged + self.key.interest.named().len() * NAMED_BYTES) as u64
     }
 
     fn snapshot_bytes(&self) -> u64 {
-        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.frame.capacity() as u64)
+        let bytes = |snapshot: &Snapshot| size_of::<Snapshot>() + snapshot.frame.capacity();
+        self.snapshot.as_deref().map_or(0, bytes) as u64
     }
 }
 

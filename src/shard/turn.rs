@@ -35,6 +35,10 @@ const COMPLETIONS_MAX: usize = 512;
 /// (512 lines are some 50 KB), or every client of a fast feed would fall behind in every turn.
 const TICKS_MAX: usize = 512;
 
+/// Where a flush is under way, which takes a turn for every 256 clients: these ticks come to what
+/// the next flush brings to each of them.
+const TICKS_IN_FLUSH_MAX: usize = 128;
+
 /// When a shard that holds a replay looks again, if no client takes anything before.
 const HOLD_LOOK_MS: u64 = 5;
 
@@ -143,7 +147,7 @@ impl Shard {
         self.ring.silence_bell();
         self.overload.begin(now);
         self.counters.enter(Step::Completions);
-        let mut busy = self.complete(now);
+        let busy = self.complete(now);
         self.make_fault();
         self.counters.enter(Step::Mail);
         self.read_mail(now);
@@ -151,7 +155,7 @@ impl Shard {
         self.counters.enter(Step::Ticks);
         self.take_ticks(now);
         self.counters.enter(Step::Flush);
-        busy |= self.flush(now);
+        self.flush(now);
         self.counters.enter(Step::Timers);
         self.hub.timers(now);
         self.take_effects();
@@ -173,7 +177,11 @@ impl Shard {
 
     fn take_ticks(&mut self, now: Now) {
         self.holding_until_ms = self.hub.holds_replay(now).then_some(now.ms + HOLD_LOOK_MS);
-        let most = if self.holding_until_ms.is_some() { 0 } else { TICKS_MAX };
+        let most = match self.holding_until_ms {
+            Some(_) => 0,
+            None if self.hub.is_flushing() => TICKS_IN_FLUSH_MAX,
+            None => TICKS_MAX,
+        };
         for _ in 0..most {
             if self.hub.is_full() {
                 break;

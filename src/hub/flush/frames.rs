@@ -74,8 +74,8 @@ impl Frames {
         Part { ends, taken, items, gaps }
     }
 
-    /// Encodes a window: every update that `taken` has from `from` on. `behind` is the tape position
-    /// after it.
+    /// Encodes a window: every update that `taken` has from `from` on. `behind` is the tape
+    /// position after it.
     pub fn encode_window(
         &mut self,
         from: usize,

@@ -4,26 +4,17 @@ use super::{Flight, Shard};
 use crate::session::Now;
 use crate::shard::{SendNow, clock};
 
-/// Batches sent in a turn, of 256 sends each: some 5 ms, after which ticks are taken in that the
-/// rest of the flush takes along.
-const BATCHES_MAX: usize = 1;
-
 impl Shard {
-    /// Sends a bounded number of batches; says whether more completions wait.
-    pub(super) fn flush(&mut self, now: Now) -> bool {
-        let mut busy = false;
-        for _ in 0..BATCHES_MAX {
-            if !self.hub.next_batch(now) {
-                self.flush_is_over();
-                break;
-            }
-            if self.hub.is_flushing() {
-                self.flush_began_ns.get_or_insert_with(clock::monotonic_ns);
-            }
-            self.send_batch(now);
-            busy |= self.complete(now);
+    /// Sends one batch, of 256 sends at most. So ticks that come while a flush goes on are taken in
+    /// after each, and what is still to be sent takes them along.
+    pub(super) fn flush(&mut self, now: Now) {
+        if !self.hub.next_batch(now) {
+            return self.flush_is_over();
         }
-        busy
+        if self.hub.is_flushing() {
+            self.flush_began_ns.get_or_insert_with(clock::monotonic_ns);
+        }
+        self.send_batch(now);
     }
 
     /// A flush may have taken several turns.
