@@ -6,7 +6,7 @@ use crate::results::{CellResults, Outcome, Run, Session};
 use crate::search;
 use crate::servers::Server;
 use crate::verdict;
-use crate::workload::{self, Cell};
+use crate::workload::{self, Cell, Published};
 
 /// Cells that are measured together: S1 is told by W2, so their rounds take turns.
 pub fn groups(cells: Vec<Cell>) -> Vec<Vec<Cell>> {
@@ -27,7 +27,7 @@ pub fn measure_group(
     rounds: usize,
     plan: &Plan,
 ) -> Vec<CellResults> {
-    let [Cell { published: Some(published), .. }] = cells else {
+    let [Cell { published: Some(published @ Published { given: false, .. }), .. }] = cells else {
         return run_rounds(cells, servers, rounds, plan);
     };
     let (found, search) = search::users(&cells[0], published, &plan.settled(&cells[0]));

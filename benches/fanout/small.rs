@@ -59,8 +59,10 @@ fn check_names() {
     };
     let rates = ["L1", "L2", "L3", "L4", "L5", "L6"].map(rate);
     assert_eq!(rates, [1.0, 10.0, 50.0, 50.0, 100.0, 100.0], "as published");
-    let raised = workload::cells("L6", 18_000, 90).remove(1);
-    assert_eq!((raised.name.as_str(), raised.market.burst), ("L6 at 200 Hz", 40));
+    let rows = workload::cells("L6", 18_000, 90);
+    assert_eq!((rows[1].name.as_str(), rows[1].market.burst), ("L6 at 200 Hz", 40));
+    let users = rows[2].published.as_ref().map(|published| (published.given, published.users));
+    assert_eq!((rows[2].connections, users), (16_000, Some((true, 16_000))));
     assert_eq!((rate("W1"), rate("W2"), rate("M1")), (25.0, 500.0, 40.0));
 }
 

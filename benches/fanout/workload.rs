@@ -89,6 +89,9 @@ pub struct Published {
     pub mean_ms: f64,
     /// The rate per client was raised by this where connections were the limit; set by the search.
     pub raised: usize,
+    /// The users are given, and not to be found: whether so many are carried is what is asked.
+    #[serde(default)]
+    pub given: bool,
 }
 
 /// Where on which axis of the sweep.
@@ -204,7 +207,10 @@ pub fn cells(name: &str, connections_max: usize, batch_ms: u64) -> Vec<Cell> {
         "L5" => liberator(name, "very high", 4_000, 9.0, 0),
         "L6" => {
             let row = liberator(name, "very high, batched", 16_000, 55.0, batch_ms);
-            return with_raised(row, 2, connections_max);
+            let eightfold = with_published_users(row.clone());
+            let mut rows = with_raised(row, 2, connections_max);
+            rows.push(eightfold.capped(connections_max));
+            return rows;
         }
         "M1" => {
             let two = [(24_000, 2.35), (192_000, 597.0)];
@@ -246,7 +252,15 @@ fn liberator(name: &str, rate: &str, users: usize, mean_ms: f64, flush_ms: u64) 
         interest: Interest::Random { each, of, cohorts: None },
         flush_ms,
         rest_us: SPREAD_REST_US,
-        published: Some(Published { by, users, cores: 8, updates_per_user, mean_ms, raised: 1 }),
+        published: Some(Published {
+            by,
+            users,
+            cores: 8,
+            updates_per_user,
+            mean_ms,
+            raised: 1,
+            given: false,
+        }),
         ..Cell::new(name, &format!("everyone different, {rate}"), 18_000, each, market)
     }
 }
@@ -258,6 +272,14 @@ fn with_raised(row: Cell, factor: usize, connections_max: usize) -> Vec<Cell> {
     let rate = raised.market.updates_per_second(raised.symbols_each());
     let raised = Cell { name: format!("{} at {rate} Hz", row.name), ..raised };
     vec![row.capped(connections_max), raised.capped(connections_max)]
+}
+
+/// As many users as were published, on one core in place of all of theirs.
+fn with_published_users(mut row: Cell) -> Cell {
+    let published = row.published.as_mut().expect("it is a row");
+    published.given = true;
+    let users = published.users;
+    Cell { connections: users, name: format!("{} with {users} users", row.name), ..row }
 }
 
 /// A message of 512 bytes is a frame of four quotes of one symbol, which the feed sends together:
@@ -272,6 +294,7 @@ fn messages_of_512_bytes(name: &str, users: usize, mean_ms: f64) -> Cell {
         updates_per_user: 10.0,
         mean_ms,
         raised: 1,
+        given: false,
     };
     Cell {
         interest: Interest::Random { each: 1, of: 100, cohorts: None },
