@@ -12,7 +12,7 @@ pub const BATCH_MS: u64 = 90;
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "cargo bench --bench fanout --")]
 pub struct Args {
-    /// W1 ... W5, L1 ... L6, M1, S1, G1, or all
+    /// W1 ... W5, L1 ... L6, M1, S1, G1, or all, or cells as --list calls them
     #[arg(long, value_delimiter = ',', default_value = "all")]
     pub workloads: Vec<String>,
     /// tapecast, floor-send, floor-ring, floor-connect, bun, ws, ws-frames, tungstenite,

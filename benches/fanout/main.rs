@@ -160,10 +160,18 @@ fn chosen_cells(args: &Args) -> Result<Vec<workload::Cell>, String> {
         if is_all { workload::NAMES.map(str::to_string).to_vec() } else { args.workloads.clone() };
     let mut cells = Vec::new();
     for name in with_compared(names) {
-        let of_name = workload::cells(&name, args.connections_max, args.batch_ms);
+        let mut of_name = workload::cells(&name, args.connections_max, args.batch_ms);
+        if of_name.is_empty() {
+            let all = workload::NAMES.iter();
+            let all = all.flat_map(|n| workload::cells(n, args.connections_max, args.batch_ms));
+            of_name = all.filter(|cell| cell.name == name).collect();
+        }
         if of_name.is_empty() {
             let known = workload::NAMES.join(", ");
-            return Err(format!("there is no workload {name:?}; known are {known}, all"));
+            return Err(format!(
+                "there is no workload {name:?}; known are {known}, all, and each cell that --list \
+                 shows"
+            ));
         }
         cells.extend(of_name);
     }
