@@ -88,6 +88,8 @@ pub struct Driver {
     unfinished: Vec<(usize, bool)>,
     slow: SlowReaders,
     churn: Option<Churn>,
+    /// More sockets were ready than one look tells of: there is no time to rest.
+    is_behind: bool,
 }
 
 impl Driver {
@@ -105,6 +107,7 @@ impl Driver {
             unfinished: Vec::new(),
             slow: SlowReaders::new(),
             churn: None,
+            is_behind: false,
         })
     }
 
@@ -232,7 +235,7 @@ impl Driver {
 
     /// Waits for sockets, at most `sleep_max`, and gives each that is ready its turn.
     fn turn(&mut self, events: &mut Events, sleep_max: Duration) -> io::Result<()> {
-        if !self.plan.rest.is_zero() {
+        if !self.plan.rest.is_zero() && !self.is_behind {
             thread::sleep(self.plan.rest);
         }
         let sleep = match (self.unfinished.is_empty(), self.slow.is_empty(), &self.churn) {
@@ -248,6 +251,7 @@ impl Driver {
         for (number, is_ended) in std::mem::take(&mut self.unfinished) {
             self.read(number, is_ended);
         }
+        self.is_behind = events.iter().count() == EVENTS_MAX;
         for event in events.iter() {
             self.ready(event);
         }
