@@ -9,9 +9,9 @@ use crate::stats::{Spread, paired_ratios};
 use faults::{Fault, Floor, fault};
 pub use faults::{floor_of, incomplete, is_undisturbed};
 
-/// A load with less rest than this may be what was measured: of 16,000 clients that got a send every
-/// 100 ms each, the same server's were 27 ms later where the load took 86 % of its core than where
-/// it took 76.
+/// A load with less rest than this may be what was measured: to 16,000 clients that got a send
+/// every 100 ms each, the same server was 27 ms later where the load took 86 % of its core than
+/// where it took 76.
 const LOAD_SHARE_MAX: f64 = 0.8;
 
 /// A server and its floor that both use more of the core than this are both full: what they did
