@@ -30,10 +30,15 @@ pub fn measure_group(
     let [Cell { published: Some(published @ Published { given: false, .. }), .. }] = cells else {
         return run_rounds(cells, servers, rounds, plan);
     };
-    let (found, search) = search::users(&cells[0], published, &plan.settled(&cells[0]));
+    let (found, mut search) = search::users(&cells[0], published, &plan.settled(&cells[0]));
     let run = |cell: Cell| run_rounds(&[cell], servers, rounds, plan);
-    let part = found.at_part(workload::PART);
     let mut measured = run(found);
+    for _ in 0..search::RETREATS_MAX {
+        let Some((fewer, step)) = search::fewer(&measured[0], published) else { break };
+        search.push(step);
+        measured = run(fewer);
+    }
+    let part = measured[0].cell.at_part(workload::PART);
     measured[0].search = search;
     measured.extend(run(part));
     measured

@@ -2,12 +2,13 @@
 //! is one run, and the rounds behind it have to carry them as well.
 //!
 //! By bisection over the users; where the most that descriptors allow are carried, over the rate
-//! per client instead, which is raised in whole factors.
+//! per client instead, which is raised in whole factors. A machine that is slower during the rounds
+//! than during the search carries fewer: then there are rounds with fewer.
 
 use crate::measure::{self, Figures, Latency, Plan};
-use crate::results::Step;
+use crate::results::{CellResults, Step};
 use crate::servers::{Server, TAPECAST};
-use crate::verdict;
+use crate::verdict::{self, Summary};
 use crate::workload::{self, Cell, Published};
 use std::time::Duration;
 
@@ -28,6 +29,12 @@ const STEPS_PER_RANGE: usize = 40;
 /// What is left of the users found, to be measured: where a core is full the latency rises so
 /// steeply that one run carries what the next does not.
 const USERS_SHARE: f64 = 0.95;
+
+/// Of the users of rounds that were later than published, so many get rounds of their own.
+const FEWER_SHARE: f64 = 0.9;
+
+/// How often.
+pub const RETREATS_MAX: usize = 3;
 
 /// No factor above is tried.
 const RAISED_MAX: usize = 64;
@@ -53,6 +60,26 @@ pub fn users(cell: &Cell, published: &Published, plan: &Plan) -> (Cell, Vec<Step
     let at = |connections| Cell { connections, ..cell.clone() };
     let found = last_good(0, most, grain, |users| carries(&at(users)));
     (at(((found as f64 * USERS_SHARE) as usize).max(grain)), steps)
+}
+
+/// The cell with fewer users, and why; `None` where the rounds carried them.
+pub fn fewer(results: &CellResults, published: &Published) -> Option<(Cell, Step)> {
+    let ours = Summary::new(results, TAPECAST);
+    let mean = ours.late_spread(|figures| Some(figures.latency_us?.mean / 1e3))?;
+    let share = ours.late_spread(|figures| Some(figures.server_share()))?;
+    let cell = &results.cell;
+    let connections = ((FEWER_SHARE * cell.connections as f64) as usize).max(1);
+    (mean.median > published.mean_ms).then(|| {
+        let step = Step {
+            users: cell.connections,
+            raised: cell.published.as_ref().map_or(1, |published| published.raised),
+            mean_ms: mean.median,
+            server_share: share.median,
+            carried: false,
+            why: format!("later than published by the median of {} rounds", mean.count),
+        };
+        (Cell { connections, ..cell.clone() }, step)
+    })
 }
 
 /// The largest number known to be good when what is left between it and one that is not is at

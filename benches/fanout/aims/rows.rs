@@ -1,7 +1,7 @@
 //! Of the published rows: no later than published, and what an update costs where the core is not
 //! full of them.
 
-use super::{Aim, Bound, COST, Figure, Found, cell, ours};
+use super::{Aim, Bound, COST, Figure, ours};
 use crate::results::Results;
 use crate::verdict::Over;
 use crate::workload::{self, Cell, Published};
@@ -28,7 +28,7 @@ fn row_aims(results: &Results, row: &Cell, aims: &mut Vec<Aim>) {
     let text = "mean latency, ms, as published";
     aims.push(Aim::new(name, text, mean, Bound::AtMost(published.mean_ms)));
     if published.given {
-        return carried(results, row, aims);
+        return carried(results, row, published, aims);
     }
     // A full core costs what a core has, the floor's as well as ours.
     let part = row.at_part(workload::PART).name;
@@ -37,21 +37,21 @@ fn row_aims(results: &Results, row: &Cell, aims: &mut Vec<Aim>) {
     let text = "CPU an update over the floor's";
     aims.push(Aim::new(&part, text, cost, Bound::AtMost(bound)));
     if is_batched {
-        carried(results, row, aims);
+        carried(results, row, published, aims);
     }
 }
 
-/// Updates of one core over those of one core there, to the hundredth: the window cuts the first
-/// and the last batch.
-fn carried(results: &Results, row: &Cell, aims: &mut Vec<Aim>) {
-    let name = row.name.as_str();
-    let updates = ours(results, name, Over::Counted, |ours| {
-        ours.spread(|figures| Some(figures.ticks_per_s()))
+/// Updates of one core over those of one core there. Where the users are given, so are the updates,
+/// of which every client got all in a round that counts.
+fn carried(results: &Results, row: &Cell, published: &Published, aims: &mut Vec<Aim>) {
+    let rate = row.market.updates_per_second(row.symbols_each());
+    let updates = ours(results, &row.name, Over::Counted, |ours| {
+        ours.spread(|figures| match published.given {
+            true => Some(figures.connections as f64 * rate),
+            false => Some(figures.ticks_per_s()),
+        })
     });
-    let there = cell(results, name)
-        .and_then(|cell| cell.cell.published.as_ref().map(published_updates_per_core));
-    let to_hundredth = |ratio: f64| (100.0 * ratio).round() / 100.0;
-    let here: Found = updates.map(|updates| Some(to_hundredth(updates / there?)));
+    let here = updates.map(|updates| Some(updates / published_updates_per_core(published)));
     let text = "updates a core over Liberator's";
-    aims.push(Aim::new(name, text, here, Bound::AtLeast(8.0)));
+    aims.push(Aim::new(&row.name, text, here, Bound::AtLeast(8.0)));
 }

@@ -7,7 +7,7 @@ use crate::results::{CellResults, Outcome, Run};
 use crate::servers::{FLOOR_SEND, TAPECAST};
 use crate::verdict::Summary;
 use crate::workload;
-use crate::{plan, rounds, two_cores, with_compared};
+use crate::{plan, rounds, search, two_cores, with_compared};
 use clap::Parser;
 use std::time::Duration;
 
@@ -19,9 +19,25 @@ pub fn check() {
     check_peers_merging();
     check_late();
     check_saturated();
+    check_fewer();
     check_order();
     check_settled();
     check_session();
+}
+
+/// Rounds whose median is later than published are made again with fewer users.
+fn check_fewer() {
+    let published = workload::cells("L3", 18_000, 90).remove(0).published.expect("it is a row");
+    let of_means = |means: [f64; 3]| {
+        let results = rounds_of("W2", 3, |_, round, figures| {
+            let latency = Latency { mean: 1e3 * means[round], ..Latency::default() };
+            figures.latency_us = Some(latency);
+        });
+        let fewer = search::fewer(&results, &published);
+        fewer.map(|(cell, step)| (cell.connections, step.users, step.mean_ms))
+    };
+    assert_eq!(of_means([5.0, 6.0, 60.0]), None, "the median of them is as published");
+    assert_eq!(of_means([5.0, 6.1, 6.2]), Some((4_500, 5_000, 6.1)));
 }
 
 /// Tapecast and the floor in so many rounds of a cell, changed by server and round.
