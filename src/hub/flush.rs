@@ -170,6 +170,7 @@ impl Hub {
         true
     }
 
+    /// The next cohort of the queue; those behind it are read ahead, some at a time.
     fn next_cohort(&mut self) -> Option<u32> {
         let queue = &mut self.flush.queue;
         if self.flush.touched == 0 {
