@@ -118,6 +118,8 @@ fn bars_of(
     for summary in summaries(results).iter().filter(|summary| summary.is_complete()) {
         let Some(spread) = summary.spread(&of) else { continue };
         let mut text = told(spread.median);
+        // Where both fill the core it would be one, whatever they cost.
+        let has_ratio = has_ratio && !summary.is_saturated();
         if let Some(ratio) = summary.ratio(&of).filter(|_| has_ratio) {
             text += &format!(", {:.2} × the floor", ratio.median);
         }
