@@ -75,10 +75,15 @@ pub struct Machine {
     pub descriptors: u64,
 }
 
+/// As a shell takes it: cells have names with blanks.
+pub fn quoted(argument: String) -> String {
+    if argument.contains(' ') { format!("'{argument}'") } else { argument }
+}
+
 impl Session {
     pub fn now(plan: &Plan) -> Session {
         let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-        let arguments: Vec<String> = arguments.collect();
+        let arguments: Vec<String> = arguments.map(quoted).collect();
         static BEGAN: OnceLock<String> = OnceLock::new();
         let now = jiff::Timestamp::now();
         Session {

@@ -104,6 +104,7 @@ impl Hub {
         assert_eq!(cohort.sessions as usize, sessions, "cohort {id}: its sessions");
         assert!(sessions > 0, "cohort {id} has outlived its sessions");
         assert_eq!(self.cohorts.by_key.get(&cohort.key), Some(&id), "cohort {id}: its key");
+        assert_eq!(cohort.format, cohort.key.format, "cohort {id}: its format beside its window");
         for (index, slot) in cohort.in_step.iter().enumerate() {
             let session = self.sessions.at(*slot).expect("a member is a session");
             let here = matches!(session.place, Place::InStep(at) if at as usize == index);

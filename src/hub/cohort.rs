@@ -272,7 +272,7 @@ impl Cohorts {
     }
 
     /// Puts the cohorts to be flushed into `queue`, which is empty, the first one last; an id in it
-    /// may have ended meanwhile.
+    /// may have ended meanwhile, and be that of another cohort, one with a rate as well.
     pub fn take_dirty(&mut self, queue: &mut Vec<u32>) {
         debug_assert!(queue.is_empty(), "one flush is over before the next begins");
         std::mem::swap(&mut self.dirty, queue);

@@ -321,8 +321,8 @@ impl Hub {
 
     /// The cohorts of the last batch are served, but for the first `unfinished`.
     fn retire(&mut self, unfinished: usize) {
-        for mut active in self.flush.active.drain(unfinished..) {
-            if let Some(oldest_ns) = active.oldest_ns.take() {
+        for active in self.flush.active.drain(unfinished..) {
+            if let Some(oldest_ns) = active.oldest_ns {
                 self.flush.sent_ns =
                     self.flush.sent_ns.map(|ns| ns.min(oldest_ns)).or(Some(oldest_ns));
                 self.flush.is_timed = true;

@@ -7,7 +7,7 @@ use crate::results::{CellResults, Outcome, Run};
 use crate::servers::{FLOOR_SEND, TAPECAST};
 use crate::verdict::Summary;
 use crate::workload;
-use crate::{plan, rounds, search, two_cores, with_compared};
+use crate::{plan, results, rounds, search, two_cores, with_compared};
 use clap::Parser;
 use std::time::Duration;
 
@@ -218,6 +218,8 @@ fn check_settled() {
 }
 
 fn check_session() {
+    let quoted = ["L6 with 16000 users", "L6"].map(|name| results::quoted(name.into()));
+    assert_eq!(quoted, ["'L6 with 16000 users'", "L6"]);
     assert!(two_cores(&[0]).is_err_and(|why| why.contains("a core each")));
     assert!(two_cores(&[0, 1]).is_ok());
     let with = |names: &[&str]| with_compared(names.iter().map(|name| name.to_string()).collect());
