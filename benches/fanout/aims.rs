@@ -8,6 +8,7 @@ use crate::results::{CellResults, Results};
 use crate::servers::TAPECAST;
 use crate::stats::Spread;
 use crate::verdict::{Over, Summary, connect_ratio};
+use crate::workload;
 pub use peers::check;
 pub use rows::published_updates_per_core;
 use std::fmt::Write;
@@ -152,19 +153,28 @@ fn ours(
     Found::of(&summary, spread(&summary).filter(|_| summary.is_told(over)), used)
 }
 
+/// Where the floor and we took turns, if that was measured: the noise between two rounds is larger
+/// than what the aims ask.
+fn finest(results: &Results, workload: &str) -> String {
+    let in_turns = workload::in_turns(workload);
+    if cell(results, &in_turns).is_some() { in_turns } else { workload.to_string() }
+}
+
 fn flow_aims(results: &Results, aims: &mut Vec<Aim>) {
     for (workload, bound) in [("W1", 1.05), ("W2", 1.10)] {
-        let found = ours(results, workload, Over::Counted, |ours| ours.ratio(COST));
+        let name = finest(results, workload);
+        let found = ours(results, &name, Over::Counted, |ours| ours.ratio(COST));
         let text = "CPU an update over the floor's";
-        aims.push(Aim::new(workload, text, found, Bound::AtMost(bound)));
+        aims.push(Aim::new(&name, text, found, Bound::AtMost(bound)));
     }
     for (workload, text, figure, bound) in [
         ("W4", "p50 over the floor's", P50, 1.03),
         ("W4", "p99 over the floor's", P99, 1.03),
         ("W5", "last subscriber (p50) over the floor's", LAST, 1.02),
     ] {
-        let found = ours(results, workload, Over::Complete, |ours| ours.late_ratio(figure));
-        aims.push(Aim::new(workload, text, found, Bound::AtMost(bound)));
+        let name = finest(results, workload);
+        let found = ours(results, &name, Over::Complete, |ours| ours.late_ratio(figure));
+        aims.push(Aim::new(&name, text, found, Bound::AtMost(bound)));
     }
 }
 

@@ -18,19 +18,60 @@ use std::thread::JoinHandle;
 const LATE_NS: i64 = 5_000_000;
 
 /// The first burst comes this long after the start.
-const LEAD_NS: i64 = 50_000_000;
+pub const LEAD_NS: i64 = 50_000_000;
 
 /// A pipe must take a whole burst at once: the default of 64 KiB would not. The limit of an
 /// unprivileged process (pipe(7), /proc/sys/fs/pipe-max-size).
 const PIPE_BYTES: usize = 1 << 20;
 
-/// What the writer did, readable while it runs.
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub bursts: AtomicU64,
-    pub late: AtomicU64,
+/// When the bursts are: one every so often, or with a market that has its turn in between.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Schedule {
+    /// Of the first burst, since the Unix epoch.
+    pub first_ns: i64,
+    pub every_ns: i64,
+    pub turns: Option<Turns>,
+}
+
+/// So many bursts, then none until so long after the first of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turns {
+    pub bursts: i64,
+    pub every_ns: i64,
+}
+
+impl Schedule {
+    /// From now on, without a pause.
+    pub fn steady(market: &Market) -> Schedule {
+        let every_ns = market.every_us as i64 * 1_000;
+        Schedule { first_ns: now_ns() + LEAD_NS, every_ns, turns: None }
+    }
+
+    /// Of a burst, counted from 0.
+    pub fn instant_ns(&self, burst: i64) -> i64 {
+        let (turn, burst) = match self.turns {
+            None => (0, burst),
+            Some(turns) => ((burst / turns.bursts) * turns.every_ns, burst % turns.bursts),
+        };
+        self.first_ns + turn + burst * self.every_ns
+    }
+}
+
+/// What the writer did up to now.
+#[derive(Debug, Clone, Copy)]
+pub struct Bursts {
+    pub count: u64,
+    pub late: u64,
     /// The most that a burst was late, in ns.
-    pub late_ns_max: AtomicU64,
+    pub late_ns_max: u64,
+}
+
+/// Readable while it runs.
+#[derive(Debug, Default)]
+struct Counts {
+    bursts: AtomicU64,
+    late: AtomicU64,
+    late_ns_max: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -43,20 +84,31 @@ pub struct Feed {
 
 impl Feed {
     /// Writes until it is told to stop. The thread runs on `core`.
-    pub fn start(market: Market, pipe: ChildStdin, core: usize) -> Feed {
+    pub fn start(market: Market, schedule: Schedule, pipe: ChildStdin, core: usize) -> Feed {
         let counts = Arc::new(Counts::default());
         let shared = counts.clone();
         let run = move || {
             process::pin_this_thread(core);
             process::run_before_others();
-            write_bursts(&market, pipe, &shared)
+            write_bursts(&market, &schedule, pipe, &shared)
         };
         let thread = std::thread::Builder::new().name("market".into()).spawn(run);
         Feed { counts, thread: Some(thread.expect("a thread can be had")) }
     }
 
-    pub fn counts(&self) -> &Counts {
-        &self.counts
+    /// From now on the latest burst is sought anew.
+    pub fn begin_count(&self) -> Bursts {
+        self.counts.late_ns_max.store(0, Ordering::Relaxed);
+        self.bursts()
+    }
+
+    pub fn bursts(&self) -> Bursts {
+        let counts = &self.counts;
+        Bursts {
+            count: counts.bursts.load(Ordering::Relaxed),
+            late: counts.late.load(Ordering::Relaxed),
+            late_ns_max: counts.late_ns_max.load(Ordering::Relaxed),
+        }
     }
 
     /// Waits for the burst that is being written, and gives the pipe back.
@@ -74,13 +126,21 @@ impl Drop for Feed {
     }
 }
 
-fn write_bursts(market: &Market, mut pipe: ChildStdin, counts: &Counts) -> ChildStdin {
+fn write_bursts(
+    market: &Market,
+    schedule: &Schedule,
+    mut pipe: ChildStdin,
+    counts: &Counts,
+) -> ChildStdin {
     // A smaller pipe is slower, and then bursts count as late.
     let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_BYTES);
     let mut lines = Lines::new(market);
-    let mut instant = now_ns() + LEAD_NS;
-    while !counts.stop.load(Ordering::Relaxed) {
+    for burst in 0.. {
+        let instant = schedule.instant_ns(burst);
         sleep_until(instant);
+        if counts.stop.load(Ordering::Relaxed) {
+            break;
+        }
         let burst = lines.burst(instant);
         if pipe.write_all(burst).is_err() {
             break; // the server is gone, which its own exit tells better
@@ -89,7 +149,6 @@ fn write_bursts(market: &Market, mut pipe: ChildStdin, counts: &Counts) -> Child
         counts.bursts.fetch_add(1, Ordering::Relaxed);
         counts.late.fetch_add(u64::from(late > LATE_NS), Ordering::Relaxed);
         counts.late_ns_max.fetch_max(late.max(0) as u64, Ordering::Relaxed);
-        instant += market.every_us as i64 * 1_000;
     }
     pipe
 }
@@ -144,13 +203,13 @@ pub fn symbol(number: usize) -> String {
 }
 
 /// Since the Unix epoch.
-fn now_ns() -> i64 {
+pub fn now_ns() -> i64 {
     let now = clock_gettime(ClockId::Realtime);
     now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
 
 /// On the clock that the latencies are told by.
-fn sleep_until(instant_ns: i64) {
+pub fn sleep_until(instant_ns: i64) {
     let (tv_sec, tv_nsec) = (instant_ns / 1_000_000_000, instant_ns % 1_000_000_000);
     while clock_nanosleep_absolute(ClockId::Realtime, &Timespec { tv_sec, tv_nsec }).is_err() {}
 }

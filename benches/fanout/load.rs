@@ -101,7 +101,7 @@ impl Load {
     }
 
     /// All that it found, once its window is over.
-    pub fn report(mut self) -> Result<Report, LoadError> {
+    pub fn report(&mut self) -> Result<Report, LoadError> {
         let mut text = String::new();
         while let Ok(line) = self.out.recv_timeout(REPORT_WAIT) {
             text.push_str(&line);

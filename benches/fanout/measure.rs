@@ -1,12 +1,14 @@
 //! One run: one server, fresh, in one situation. What it cost and what the clients got.
 
-use crate::feed::Feed;
+mod in_turns;
+
+use crate::feed::{Bursts, Feed, Schedule};
 use crate::load::{Classes, Load, LoadError, Report};
 use crate::process::{self, CpuMeter, Memory};
 use crate::servers::{Running, Server, ServerError};
 use crate::workload::Cell;
+pub use in_turns::run_in_turns;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Time for a server to come to rest before its memory is read.
@@ -168,46 +170,112 @@ impl Figures {
     pub fn ticks_per_s(&self) -> f64 {
         self.ticks as f64 / self.seconds
     }
+
+    /// Those since the look.
+    fn add_bursts(&mut self, feed: Option<(&Feed, Bursts)>) {
+        let Some((feed, before)) = feed else { return };
+        let after = feed.bursts();
+        self.bursts = after.count - before.count;
+        self.bursts_late = after.late - before.late;
+        self.burst_late_ms_max = after.late_ns_max as f64 / 1e6;
+    }
 }
 
 /// Starts the server, opens the connections, warms up, counts, and ends all.
 pub fn run(cell: &Cell, server: &Server, plan: &Plan, seed: u64) -> Result<Figures, RunError> {
-    let restless = !has_come_to_rest(plan.core_server);
-    let mut running = server.start(cell, plan.core_server, &plan.tapecast_flags)?;
-    running.separate(plan.core_server, plan.core_load);
-    std::thread::sleep(SETTLE);
-    let mut figures = Figures { restless, ..Figures::default() };
-    let mut cpu = CpuMeter::new(running.root, plan.core_server);
-    let url = running.url.clone();
-    let seconds = plan.window.as_secs_f64();
-    let (memory_before, cpu_before) = (Memory::of(running.root), cpu.total_ns());
-    let mut load = Load::start(cell, &url, server.dialect(), seconds, seed, plan.core_load)?;
-    load.wait_open().map_err(|error| died_or(&mut running, error))?;
-    let connected_ns = cpu.total_ns() - cpu_before;
-    std::thread::sleep(SETTLE);
-    let each = 1.0 / cell.connections as f64;
-    figures.connections = cell.connections;
-    figures.connect_cpu_us = connected_ns as f64 / 1e3 * each;
-    add_memory(&mut figures, memory_before, Memory::of(running.root), each);
-
-    let pipe = running.stdin.take().expect("nothing else takes it");
+    let mut stand = Stand::open(cell, server, plan, plan.window, seed)?;
     // A market without ticks is a pipe that stays open.
-    let (feed, quiet_pipe) = match cell.market.is_quiet() {
-        true => (None, Some(pipe)),
-        false => (Some(Feed::start(cell.market, pipe, plan.core_load)), None),
-    };
+    let feed = (!cell.market.is_quiet())
+        .then(|| stand.start_feed(cell, Schedule::steady(&cell.market), plan.core_load));
     std::thread::sleep(plan.warmup);
-    let counted = count(&mut figures, &mut load, &mut cpu, feed.as_ref(), plan);
-    counted.map_err(|error| died_or(&mut running, error))?;
-    let report = load.report().map_err(|error| died_or(&mut running, error))?;
-    add_report(&mut figures, &report);
-    running.stdin = feed.map(Feed::stop).or(quiet_pipe);
-    match running.has_died() {
-        Some(words) => Err(RunError::Died(words)),
-        None => {
-            figures.turns = running.stop();
-            Ok(figures)
+    stand.count(feed.as_ref(), plan)?;
+    stand.close(feed)
+}
+
+/// A server with all of its clients, and what is known of them.
+struct Stand {
+    running: Running,
+    load: Load,
+    cpu: CpuMeter,
+    figures: Figures,
+}
+
+impl Stand {
+    /// Starts the server and opens the connections; the load's window will be so long.
+    fn open(
+        cell: &Cell,
+        server: &Server,
+        plan: &Plan,
+        window: Duration,
+        seed: u64,
+    ) -> Result<Stand, RunError> {
+        let restless = !has_come_to_rest(plan.core_server);
+        let running = server.start(cell, plan.core_server, &plan.tapecast_flags)?;
+        running.separate(plan.core_server, plan.core_load);
+        std::thread::sleep(SETTLE);
+        let mut cpu = CpuMeter::new(running.root, plan.core_server);
+        let seconds = window.as_secs_f64();
+        let (memory_before, cpu_before) = (Memory::of(running.root), cpu.total_ns());
+        let url = &running.url;
+        let load = Load::start(cell, url, server.dialect(), seconds, seed, plan.core_load)?;
+        let mut stand = Stand { running, load, cpu, figures: Figures::default() };
+        stand.load.wait_open().map_err(|error| stand.died_or(error))?;
+        let connected_ns = stand.cpu.total_ns() - cpu_before;
+        std::thread::sleep(SETTLE);
+        let each = 1.0 / cell.connections as f64;
+        let figures = &mut stand.figures;
+        figures.restless = restless;
+        figures.connections = cell.connections;
+        figures.connect_cpu_us = connected_ns as f64 / 1e3 * each;
+        add_memory(figures, memory_before, Memory::of(stand.running.root), each);
+        Ok(stand)
+    }
+
+    fn start_feed(&mut self, cell: &Cell, schedule: Schedule, core: usize) -> Feed {
+        let pipe = self.running.stdin.take().expect("nothing else takes it");
+        Feed::start(cell.market, schedule, pipe, core)
+    }
+
+    /// A load that fails because its server is gone says less than the server.
+    fn died_or(&mut self, error: LoadError) -> RunError {
+        self.running.has_died().map_or(RunError::Load(error), RunError::Died)
+    }
+
+    /// What the load found, when its window is over.
+    fn close(mut self, feed: Option<Feed>) -> Result<Figures, RunError> {
+        let report = self.load.report();
+        let report = report.map_err(|error| self.died_or(error))?;
+        add_report(&mut self.figures, &report);
+        if let Some(feed) = feed {
+            self.running.stdin = Some(feed.stop());
         }
+        match self.running.has_died() {
+            Some(words) => Err(RunError::Died(words)),
+            None => {
+                self.figures.turns = self.running.stop();
+                Ok(self.figures)
+            }
+        }
+    }
+
+    /// The window: what is counted on the server's side of it.
+    fn count(&mut self, feed: Option<&Feed>, plan: &Plan) -> Result<(), RunError> {
+        let before = feed.map(Feed::begin_count);
+        let segments_before = process::segments_sent();
+        let idle_before = process::core_idle_s(plan.core_server);
+        let cpu_before = self.cpu.total_ns();
+        let start = Instant::now();
+        self.load.count().map_err(|error| self.died_or(error))?;
+        std::thread::sleep(plan.window.saturating_sub(start.elapsed()));
+        let figures = &mut self.figures;
+        figures.server_cpu_s = (self.cpu.total_ns() - cpu_before) as f64 / 1e9;
+        figures.seconds = start.elapsed().as_secs_f64();
+        let idle_s = process::core_idle_s(plan.core_server) - idle_before;
+        let busy_s = figures.seconds - idle_s;
+        figures.others_share = ((busy_s - figures.server_cpu_s) / figures.seconds).max(0.0);
+        figures.segments = process::segments_sent() - segments_before;
+        figures.add_bursts(feed.zip(before));
+        Ok(())
     }
 }
 
@@ -224,48 +292,6 @@ fn has_come_to_rest(core: usize) -> bool {
         }
     }
     false
-}
-
-/// A load that fails because its server is gone says less than the server.
-fn died_or(running: &mut Running, error: LoadError) -> RunError {
-    running.has_died().map_or(RunError::Load(error), RunError::Died)
-}
-
-/// The window: what is counted on the server's side of it.
-fn count(
-    figures: &mut Figures,
-    load: &mut Load,
-    cpu: &mut CpuMeter,
-    feed: Option<&Feed>,
-    plan: &Plan,
-) -> Result<(), LoadError> {
-    let bursts = || {
-        feed.map_or((0, 0), |feed| {
-            let counts = feed.counts();
-            (counts.bursts.load(Ordering::Relaxed), counts.late.load(Ordering::Relaxed))
-        })
-    };
-    if let Some(feed) = feed {
-        feed.counts().late_ns_max.store(0, Ordering::Relaxed);
-    }
-    let (bursts_before, segments_before) = (bursts(), process::segments_sent());
-    let idle_before = process::core_idle_s(plan.core_server);
-    let cpu_before = cpu.total_ns();
-    let start = Instant::now();
-    load.count()?;
-    std::thread::sleep(plan.window.saturating_sub(start.elapsed()));
-    figures.server_cpu_s = (cpu.total_ns() - cpu_before) as f64 / 1e9;
-    figures.seconds = start.elapsed().as_secs_f64();
-    let idle_s = process::core_idle_s(plan.core_server) - idle_before;
-    let busy_s = figures.seconds - idle_s;
-    figures.others_share = ((busy_s - figures.server_cpu_s) / figures.seconds).max(0.0);
-    let bursts_after = bursts();
-    figures.segments = process::segments_sent() - segments_before;
-    figures.bursts = bursts_after.0 - bursts_before.0;
-    figures.bursts_late = bursts_after.1 - bursts_before.1;
-    let late = feed.map_or(0, |feed| feed.counts().late_ns_max.load(Ordering::Relaxed));
-    figures.burst_late_ms_max = late as f64 / 1e6;
-    Ok(())
 }
 
 fn add_memory(figures: &mut Figures, before: Memory, after: Memory, each: f64) {

@@ -106,20 +106,34 @@ impl CpuMeter {
         CpuMeter { root, softirqs, seen: HashMap::new() }
     }
 
-    /// The sum up to now. The first field of schedstat is ns on the CPU (Linux,
-    /// Documentation/scheduler/sched-stats.rst); utime and stime have but 10 ms.
+    /// The sum up to now.
     pub fn total_ns(&mut self) -> u64 {
-        for process in tree(self.root).into_iter().chain(self.softirqs) {
+        self.own_ns() + self.softirqs_ns()
+    }
+
+    /// Of the tree alone.
+    pub fn own_ns(&mut self) -> u64 {
+        for process in tree(self.root) {
             for thread in threads(process) {
-                let path = format!("/proc/{process}/task/{thread}/schedstat");
-                let text = fs::read_to_string(path).unwrap_or_default();
-                if let Some(ns) = text.split(' ').next().and_then(|ns| ns.parse().ok()) {
+                if let Some(ns) = on_cpu_ns(process, thread) {
                     self.seen.insert(thread, ns);
                 }
             }
         }
         self.seen.values().sum()
     }
+
+    /// Of the core's `ksoftirqd`.
+    pub fn softirqs_ns(&self) -> u64 {
+        self.softirqs.and_then(|process| on_cpu_ns(process, process)).unwrap_or(0)
+    }
+}
+
+/// The first field of schedstat is ns on the CPU (Linux, Documentation/scheduler/sched-stats.rst);
+/// utime and stime have but 10 ms.
+fn on_cpu_ns(process: u32, thread: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat")).ok()?;
+    text.split(' ').next()?.parse().ok()
 }
 
 /// Memory in bytes: of a tree, and of the whole kernel.

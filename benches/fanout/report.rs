@@ -24,6 +24,11 @@ count stands apart. Rounds that others disturbed were run again. Latencies are f
 instant of the tick to the client's read, in ms, and are told over the late rounds as well. \
 \"Last\" is from that instant until the last client had it.\n";
 
+const IN_TURNS: &str = "In turns: both stand side by side, each with as many clients, and their \
+bursts alternate, some every tenth of a second. What the machine does for longer than a turn it \
+does to both; so this is what the ratios to the floor are told by. Rates and shares are of the \
+time that each one's market had.\n\n";
+
 /// The whole text.
 pub fn markdown(results: &Results) -> String {
     let mut text = String::from("# Fan-out, measured\n\n");
@@ -37,7 +42,7 @@ pub fn markdown(results: &Results) -> String {
             "W3" => idle(&mut text, first),
             "G1" => growth(&mut text, &cells),
             _ if is_row => {}
-            _ => flow(&mut text, first),
+            _ => cells.iter().for_each(|cell| flow(&mut text, cell)),
         }
     }
     rows::add(&mut text, results);
@@ -66,11 +71,8 @@ fn machine(text: &mut String, results: &Results) {
 fn title(text: &mut String, results: &CellResults) {
     let cell = &results.cell;
     let market = cell.market;
-    let _ = write!(
-        text,
-        "\n## {}: {}\n\n{} connections, ",
-        cell.workload, cell.shows, cell.connections
-    );
+    let _ =
+        write!(text, "\n## {}: {}\n\n{} connections, ", cell.name, cell.shows, cell.connections);
     let _ = match market.is_quiet() {
         true => writeln!(text, "{}, no ticks.\n", cell.symbols_text()),
         false => writeln!(
@@ -81,6 +83,9 @@ fn title(text: &mut String, results: &CellResults) {
             market.every_us as f64 / 1e3
         ),
     };
+    if cell.in_turns {
+        text.push_str(IN_TURNS);
+    }
 }
 
 /// Servers by their cost: those that count, or those that got everything to everyone but do not.

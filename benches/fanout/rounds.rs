@@ -1,7 +1,7 @@
 //! The order of the runs: in every round each server once, in turning order and every other time
 //! backwards, so that a machine whose speed drifts drifts for all.
 
-use crate::measure::{self, Figures, Plan, RunError};
+use crate::measure::{self, Figures, Plan};
 use crate::results::{CellResults, Outcome, Run, Session};
 use crate::search;
 use crate::servers::Server;
@@ -12,7 +12,7 @@ use crate::workload::{self, Cell, Published};
 pub fn groups(cells: Vec<Cell>) -> Vec<Vec<Cell>> {
     let (told, others): (Vec<_>, Vec<_>) = cells.into_iter().partition(|c| c.workload == "S1");
     let mut groups: Vec<Vec<Cell>> = others.into_iter().map(|cell| vec![cell]).collect();
-    match groups.iter_mut().find(|group| group[0].workload == "W2") {
+    match groups.iter_mut().find(|group| group[0].name == "W2") {
         Some(group) => group.extend(told),
         None => groups.extend(told.into_iter().map(|cell| vec![cell])),
     }
@@ -64,18 +64,45 @@ fn run_rounds(cells: &[Cell], servers: &[Server], wanted: usize, plan: &Plan) ->
 }
 
 fn run_round(results: &mut CellResults, servers: &[Server], round: usize) {
-    let (cell, plan) = (&results.cell, &results.session.plan);
-    let servers: Vec<&Server> = servers.iter().filter(|server| server.can(cell)).collect();
-    for place in order(servers.len(), round) {
-        let server = servers[place];
-        let outcome = measure::run(cell, server, plan, round as u64 + 1);
-        tell(cell, server, round, &outcome);
-        let outcome = match outcome {
-            Ok(figures) => Outcome::Figures(Box::new(figures)),
-            Err(error) => Outcome::Failed(error.to_string()),
-        };
-        results.runs.push(Run { server: server.name.clone(), round, outcome });
+    let (cell, plan) = (results.cell.clone(), results.session.plan.clone());
+    let servers: Vec<&Server> = servers.iter().filter(|server| server.can(&cell)).collect();
+    let places = order(servers.len(), round);
+    if let ([_, _], true) = (&servers[..], cell.in_turns) {
+        return run_in_turns(results, [servers[places[0]], servers[places[1]]], round);
     }
+    for place in places {
+        let outcome = measure::run(&cell, servers[place], &plan, round as u64 + 1);
+        take(results, servers[place], round, outcome.map_err(|error| error.to_string()));
+    }
+}
+
+/// An error is told of both: neither can be measured without the other.
+fn run_in_turns(results: &mut CellResults, pair: [&Server; 2], round: usize) {
+    let plan = &results.session.plan;
+    match measure::run_in_turns(&results.cell, pair, plan, round as u64 + 1) {
+        Ok(figures) => {
+            let both = pair.into_iter().zip(figures);
+            both.for_each(|(server, figures)| take(results, server, round, Ok(figures)));
+        }
+        Err(error) => {
+            let why = format!("{} and {} in turns: {error}", pair[0].name, pair[1].name);
+            pair.iter().for_each(|server| take(results, server, round, Err(why.clone())));
+        }
+    }
+}
+
+fn take(
+    results: &mut CellResults,
+    server: &Server,
+    round: usize,
+    outcome: Result<Figures, String>,
+) {
+    tell(&results.cell, server, round, &outcome);
+    let outcome = match outcome {
+        Ok(figures) => Outcome::Figures(Box::new(figures)),
+        Err(error) => Outcome::Failed(error),
+    };
+    results.runs.push(Run { server: server.name.clone(), round, outcome });
 }
 
 /// A round that others disturbed is run again, as long as there are no more than twice as many as
@@ -94,7 +121,7 @@ pub fn order(servers: usize, round: usize) -> Vec<usize> {
 }
 
 /// One line a run, so that a session of hours can be watched.
-fn tell(cell: &Cell, server: &Server, round: usize, outcome: &Result<Figures, RunError>) {
+fn tell(cell: &Cell, server: &Server, round: usize, outcome: &Result<Figures, String>) {
     let what = format!("{:<22} round {round} {:<14}", cell.name, server.name);
     match outcome {
         Err(error) => eprintln!("{what} failed: {error}"),

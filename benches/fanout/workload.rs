@@ -26,6 +26,9 @@ pub struct Cell {
     /// Given where the connections are this share of the users that were found.
     #[serde(default)]
     pub part: Option<f64>,
+    /// Tapecast and the floor stand side by side, and their bursts take turns.
+    #[serde(default)]
+    pub in_turns: bool,
     /// Given for a point of a sweep.
     pub point: Option<Point>,
 }
@@ -115,6 +118,7 @@ impl Cell {
             troubles: Troubles::default(),
             published: None,
             part: None,
+            in_turns: false,
             point: None,
         }
     }
@@ -165,8 +169,21 @@ impl Cell {
             name: format!("{} at {:.0} %", self.name, 100.0 * part),
             connections: ((self.connections as f64 * part) as usize).max(1),
             part: Some(part),
+            in_turns: self.can_take_turns(),
             ..self.clone()
         }
+    }
+
+    /// The same, with Tapecast and the floor alone.
+    fn in_turns(&self) -> Cell {
+        Cell { name: in_turns(&self.name), in_turns: true, ..self.clone() }
+    }
+
+    /// Whether a pause for the other's turn leaves a send what it is: nothing is batched across
+    /// it, and the receivers acknowledge as they do without.
+    fn can_take_turns(&self) -> bool {
+        let every = self.send_every();
+        self.flush_ms == 0 && !(FREQUENT < every && every < RARE)
     }
 
     /// With every burst so many times as large.
@@ -181,6 +198,16 @@ impl Cell {
 
 /// Of the users that were found for a row; what an update costs is measured with so many.
 pub const PART: f64 = 0.65;
+
+/// The name of a workload where Tapecast and the floor take turns.
+pub fn in_turns(name: &str) -> String {
+    format!("{name} in turns")
+}
+
+/// From one send to a connection to the next: with a turn of the other in between it is still
+/// within a retransmission timeout of 200 ms, or was not before.
+const FREQUENT: Duration = Duration::from_millis(50);
+const RARE: Duration = Duration::from_millis(300);
 
 /// Of the workloads whose sends are spread over time.
 const SPREAD_REST_US: u64 = 300;
@@ -228,7 +255,11 @@ pub fn cells(name: &str, connections_max: usize, batch_ms: u64) -> Vec<Cell> {
         }
         _ => return Vec::new(),
     };
-    vec![one.capped(connections_max)]
+    let one = one.capped(connections_max);
+    match name {
+        "W1" | "W2" | "W4" | "W5" => vec![one.clone(), one.in_turns()],
+        _ => vec![one],
+    }
 }
 
 fn w2(name: &str) -> Cell {
