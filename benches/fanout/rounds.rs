@@ -113,7 +113,8 @@ pub fn needs_another(results: &CellResults, done: usize, wanted: usize) -> bool 
 
 /// Everyone begins some round, and runs behind the one as often as behind the other neighbour.
 pub fn order(servers: usize, round: usize) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..servers).map(|place| (place + round) % servers).collect();
+    let first = round / 2; // else turning would undo, of two, what going backwards does
+    let mut places: Vec<usize> = (0..servers).map(|place| (place + first) % servers).collect();
     if round % 2 == 1 {
         places.reverse();
     }

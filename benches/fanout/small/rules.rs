@@ -185,6 +185,8 @@ fn check_saturated() {
 
 fn check_order() {
     assert_eq!(rounds::order(3, 0), [0, 1, 2]);
+    let of_two = [0, 1, 2, 3].map(|round| rounds::order(2, round)[0]);
+    assert_eq!(of_two, [0, 1, 1, 0], "both begin as often");
     let mut before = [[0; 3]; 3];
     for round in 0..6 {
         for pair in rounds::order(3, round).windows(2) {
