@@ -22,10 +22,6 @@ use entered::Entered;
 /// Entries into the kernel that may be refused for want of memory before that counts as failure.
 const REFUSALS_MAX: u32 = 10_000;
 
-/// A send that was not taken whole fails, by MSG_WAITALL, and so it alone has a completion: half of
-/// what a send costs beside the kernel's TCP is to say that nothing is the matter.
-const SEND_NOW_FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-
 /// Sizes of one ring; the defaults are those of `limits.rs`.
 #[derive(Clone, Copy, Debug)]
 pub struct RingSettings {
@@ -164,21 +160,15 @@ impl SocketRing {
         assert!(sends.len() <= SENDS_PER_CHUNK, "a flush is cut into chunks");
         self.make_room(sends.len());
         results.clear();
-        results.extend(sends.iter().map(|send| (send.end - send.start) as i32));
-        let mut queue = self.ring.submission();
+        results.resize(sends.len(), 0);
         for (index, send) in sends.iter().enumerate() {
             let part = &bytes[send.start..send.end];
-            let key = Operation::SendNow.key(Token { slot: index as u32, generation: 0 });
             let entry = opcode::Send::new(Fd(send.fd), part.as_ptr(), part.len() as u32)
-                .flags(SEND_NOW_FLAGS)
-                .build()
-                .flags(squeue::Flags::SKIP_SUCCESS)
-                .user_data(key);
-            // SAFETY: `bytes` is borrowed until all sends have completed, before this returns.
-            let pushed = unsafe { queue.push(&entry) };
-            pushed.expect("room was made for all");
+                .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+                .build();
+            let key = Operation::SendNow.key(Token { slot: index as u32, generation: 0 });
+            self.push(entry, key);
         }
-        drop(queue);
         self.complete_all(results);
     }
 
@@ -304,32 +294,35 @@ impl SocketRing {
         self.ring.submission().len() as u32
     }
 
-    /// Enters the kernel until it has taken every send of the chunk, which it completes while it
-    /// takes them. Those that were taken whole complete in silence; a second time comes only where
-    /// it was short of memory, or of completions for the others.
+    /// Enters the kernel until every send of the chunk has its result. It completes them while it
+    /// takes them, so a second time comes only where it was short of memory or of completions.
     fn complete_all(&mut self, results: &mut [i32]) {
+        let mut missing = results.len();
         for _ in 0..REFUSALS_MAX {
             self.enter(EnterFlags::empty());
-            self.take_results(results);
-            let submission = self.ring.submission();
-            if submission.is_empty() && !submission.cq_overflow() {
+            missing -= self.take_results(results);
+            if missing == 0 {
                 return;
             }
-            drop(submission);
             self.enter(EnterFlags::GETEVENTS);
-            self.take_results(results);
+            missing -= self.take_results(results);
         }
         panic!("the kernel has no memory for requests");
     }
 
-    /// Notes the results of `send_now` and keeps the rest.
-    fn take_results(&mut self, results: &mut [i32]) {
+    /// Notes the results of `send_now` and keeps the rest; says how many it noted.
+    fn take_results(&mut self, results: &mut [i32]) -> usize {
+        let mut count = 0;
         for entry in self.ring.completion() {
             match Operation::parse(entry.user_data()) {
-                (Operation::SendNow, Token { slot, .. }) => results[slot as usize] = entry.result(),
+                (Operation::SendNow, Token { slot, .. }) => {
+                    results[slot as usize] = entry.result();
+                    count += 1;
+                }
                 _ => self.kept.push_back(entry),
             }
         }
+        count
     }
 
     fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
