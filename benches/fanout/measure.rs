@@ -1,6 +1,6 @@
 //! One run: one server, fresh, in one situation. What it cost and what the clients got.
 
-mod in_turns;
+pub mod in_turns;
 
 use crate::feed::{Bursts, Feed, Schedule};
 use crate::load::{Classes, Load, LoadError, Report};

@@ -92,7 +92,9 @@ impl Overload {
         let counted_us = tick_age_us.filter(|_| self.counts_ticks);
         let turn = Turn { late_us: self.late_us, busy_us, tick_age_us: counted_us };
         hub.pacing_mut().measured(turn, now_ms);
-        if now_ms >= self.sample_at_ms {
+        // Who waits for the rest of a flush does not wait for this as well, unless it is endless.
+        let wait_ms = if hub.is_flushing() { SAMPLE_MS } else { 0 };
+        if now_ms >= self.sample_at_ms + wait_ms {
             self.sample_at_ms = now_ms + SAMPLE_MS;
             self.look_at_sockets(hub, connections);
         }

@@ -52,12 +52,13 @@ impl Timing {
     }
 
     /// Turns that have as many bursts as the market has in so long.
-    fn turns_in(&self, time: Duration) -> i64 {
+    pub fn turns_in(&self, time: Duration) -> i64 {
         let turn = self.bursts * self.every_ns;
         (time.as_nanos() as i64 + turn - 1) / turn
     }
 
-    fn schedule(&self, first_ns: i64) -> Schedule {
+    /// From the first burst of the first turn.
+    pub fn schedule(&self, first_ns: i64) -> Schedule {
         let turns = Turns { bursts: self.bursts, every_ns: 2 * self.turn_ns };
         Schedule { first_ns, every_ns: self.every_ns, turns: Some(turns) }
     }

@@ -2,9 +2,11 @@
 //! without it.
 
 use super::{figures, results_of, run_of};
+use crate::feed::Schedule;
+use crate::measure::in_turns::Timing;
 use crate::measure::{Figures, Latency, Plan};
 use crate::results::{CellResults, Outcome, Run};
-use crate::servers::{FLOOR_SEND, TAPECAST};
+use crate::servers::{FLOOR_SEND, Server, TAPECAST};
 use crate::verdict::Summary;
 use crate::workload;
 use crate::{plan, results, rounds, search, two_cores, with_compared};
@@ -21,6 +23,7 @@ pub fn check() {
     check_saturated();
     check_fewer();
     check_order();
+    check_turns();
     check_settled();
     check_session();
 }
@@ -196,6 +199,34 @@ fn check_order() {
     assert!(before.iter().flatten().filter(|count| **count > 0).count() == 6, "{before:?}");
 }
 
+/// Bursts of both alternate, none of them comes while the other's is sent, and nobody waits for a
+/// retransmission timeout who did not before.
+fn check_turns() {
+    let ms = |ns: i64| ns / 1_000_000;
+    let cell = |name: &str| workload::cells(name, 18_000, 90).remove(0);
+    let timing = |name: &str| Timing::of(&cell(name));
+    for (name, bursts, turn_ms) in
+        [("W1", 2, 100), ("W2", 1, 80), ("W4", 10, 120), ("W5", 1, 500), ("L5", 100, 120)]
+    {
+        let timing = timing(name);
+        assert_eq!((timing.bursts, ms(timing.turn_ns)), (bursts, turn_ms), "{name}");
+        let pause_ms = ms(2 * timing.turn_ns - (bursts - 1) * timing.every_ns);
+        let every_ms = ms(timing.every_ns);
+        assert!(pause_ms < 200 || every_ms > 200, "{name}: {pause_ms} ms of pause");
+    }
+    let w4 = timing("W4");
+    let (first, second) = (w4.schedule(0), w4.schedule(w4.turn_ns));
+    let at = |schedule: &Schedule| [0, 9, 10].map(|burst| ms(schedule.instant_ns(burst)));
+    assert_eq!((at(&first), at(&second)), ([0, 90, 240], [120, 210, 360]));
+    assert_eq!(w4.turns_in(Duration::from_millis(450)), 5, "no less than asked for");
+    let in_turns = |name: &str| cell(name).at_part(workload::PART).in_turns;
+    assert!(["L1", "L3", "L5"].into_iter().all(in_turns));
+    assert!(!["L2", "L4", "L6", "M1"].into_iter().any(in_turns), "a pause changes the sends");
+    let can = |name: &str, cell| Server::named(name).is_ok_and(|server| server.can(cell));
+    let both = &workload::cells("W1", 18_000, 90)[1];
+    assert!(can("tapecast", both) && can("floor-send", both) && !can("bun", both), "{both:?}");
+}
+
 fn check_settled() {
     let args = crate::args::Args::parse_from(["fanout"]);
     let given = plan(&args);
@@ -234,7 +265,9 @@ fn check_session() {
         group.iter().map(|cell| cell.name.clone()).collect::<Vec<_>>()
     };
     let names: Vec<_> = groups.iter().map(names).collect();
-    assert_eq!(names, [vec!["W1"], vec!["W2", "S1"], vec!["L3"]], "they take turns");
+    let expected =
+        [vec!["W1"], vec!["W1 in turns"], vec!["W2", "S1"], vec!["W2 in turns"], vec!["L3"]];
+    assert_eq!(names, expected, "W2 and S1 take turns");
     let row = workload::cells("L6", 18_000, 90).remove(0);
     let part = row.at_part(workload::PART);
     assert_eq!((part.name.as_str(), part.connections), ("L6 at 65 %", 11_700));
