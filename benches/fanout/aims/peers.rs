@@ -53,7 +53,7 @@ fn compare_cell(results: &CellResults, aims: &mut Vec<Aim>) {
             aims.push(aim);
         }
     }
-    if results.cell.workload == "W2" {
+    if name == "W2" {
         let compared = to_peers.iter().filter_map(|found| Some((found.value?, found)));
         let count = compared.clone().count();
         let best = compared.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, found)| *found);

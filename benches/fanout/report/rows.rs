@@ -27,8 +27,8 @@ pub fn add(text: &mut String, results: &Results) {
          the CPU of a full core says nothing of what a send costs. Of L1, L3 and L5 that is \
          measured in turns, see above: in the others a pause would change what a send is. A \
          message of M1 is a frame of four quotes of one symbol, 512 bytes together; updates are \
-         quotes, and what was published are messages. A star: everything to everyone, but later than 1.1 times the \
-         floor's p99, or merged, or without a floor.\n",
+         quotes, and what was published are messages. A star: everything to everyone, but later \
+         than 1.1 times the floor's p99, or merged, or without a floor.\n",
         100.0 * PART
     );
     without_floor(text, &cells);
