@@ -145,7 +145,7 @@ pub fn latency(results: &CellResults) -> Curves {
     }
     let ticks = PERCENTILES.iter().map(|(name, above, _)| (1.0 / above, name.to_string()));
     Curves {
-        title: format!("{}: latency", results.cell.workload),
+        title: format!("{}: latency", results.cell.name),
         subtitle: "ms from the scheduled instant of a tick to the client's read".into(),
         x: Axis { ticks: ticks.collect() },
         series,
