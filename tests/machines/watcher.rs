@@ -33,6 +33,9 @@ pub struct Seen {
     last: Option<Instant>,
     /// By symbol and channel (trades, quotes, bars), within the epoch.
     positions: BTreeMap<String, [u64; 3]>,
+    /// What was asked for at the node under watch: who was ahead of it passes over what comes
+    /// again (PROTOCOL.md, `since`).
+    asked: BTreeMap<String, [u64; 3]>,
 }
 
 pub struct Watcher {
@@ -154,6 +157,7 @@ impl Seen {
             command["epoch"] = json!(known);
         }
         self.enter(epoch);
+        self.asked.clone_from(&self.positions);
         command
     }
 
@@ -161,6 +165,7 @@ impl Seen {
         if self.epochs.last().is_none_or(|known| known != epoch) {
             self.epochs.push(epoch.to_string());
             self.positions.clear();
+            self.asked.clear();
         }
     }
 
@@ -193,7 +198,8 @@ impl Seen {
             0 => *last == 0 || item.sq == *last + 1,
             _ => item.sq > *last || item.sn == 1,
         };
-        if !is_next {
+        let had = self.asked.get(symbol).map_or(0, |seqs| seqs[channel]);
+        if !is_next && item.sq > had {
             self.holes.push(format!("after {last} of {symbol} came {raw}"));
         }
         *last = item.sq.max(*last);
