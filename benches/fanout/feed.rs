@@ -111,7 +111,7 @@ impl Feed {
         }
     }
 
-    /// Waits for the burst that is being written, and gives the pipe back.
+    /// Waits until the next burst would be due, and gives the pipe back.
     pub fn stop(mut self) -> ChildStdin {
         self.counts.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().expect("only this takes it");

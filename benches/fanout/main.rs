@@ -5,7 +5,8 @@
 //!
 //! A run ([`measure::run`]): the server starts fresh and says its address; the load opens its
 //! connections; the market begins; after the warm-up the load counts, and the CPU time of the
-//! server's process tree is read at both ends of the window.
+//! server's process tree is read at both ends of the window. In cells in turns Tapecast and a floor
+//! do so side by side ([`measure::run_in_turns`]).
 
 mod aims;
 mod args;

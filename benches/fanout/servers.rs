@@ -82,12 +82,11 @@ impl Server {
         use crate::workload::Interest;
         let is_all = cell.interest == Interest::All;
         match self.name.as_str() {
-            FLOOR_RING => !cell.in_turns,
-            TAPECAST | FLOOR_SEND => true,
+            TAPECAST | FLOOR_SEND | FLOOR_RING => true,
             FLOOR_CONNECT => cell.workload == "W3",
             // Of the peers NATS alone has a subscription of everything (`tick.>`), which `tapecast
             // load` does not ask for: it knows the symbols of a peer by their names only.
-            _ => !is_all && !cell.in_turns,
+            _ => !is_all,
         }
     }
 

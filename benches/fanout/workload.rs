@@ -207,7 +207,7 @@ pub fn in_turns(name: &str) -> String {
 /// From one send to a connection to the next: with a turn of the other in between it is still
 /// within a retransmission timeout of 200 ms, or was not before.
 const FREQUENT: Duration = Duration::from_millis(50);
-const RARE: Duration = Duration::from_millis(300);
+pub const RARE: Duration = Duration::from_millis(300);
 
 /// Of the workloads whose sends are spread over time.
 const SPREAD_REST_US: u64 = 300;

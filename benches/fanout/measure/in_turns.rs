@@ -8,7 +8,7 @@ use super::{Figures, Plan, RunError, Stand};
 use crate::feed::{self, Feed, Schedule, Turns};
 use crate::process;
 use crate::servers::Server;
-use crate::workload::Cell;
+use crate::workload::{self, Cell};
 use std::time::Duration;
 
 /// A receiver to which nothing came for its retransmission timeout, at least 200 ms, acknowledges
@@ -20,10 +20,7 @@ const TURN_NS: i64 = 100_000_000;
 /// For the last burst of a turn to reach everybody before the other's first.
 const REST_NS: i64 = 20_000_000;
 
-/// A burst this long or longer from the next has room for a turn in between.
-const APART_NS: i64 = 300_000_000;
-
-/// A turn of one burst, which the next one of the other follows.
+/// Of a turn of one burst, where bursts are not so far apart that another has room in between.
 const SINGLE_NS: i64 = 80_000_000;
 
 /// What the core's softirqs cost is charged to whose turn it was, read so long before the next.
@@ -44,7 +41,7 @@ impl Timing {
         let every_ns = cell.market.every_us as i64 * 1_000;
         let bursts = (TURN_NS / every_ns).max(1);
         let turn_ns = match bursts {
-            1 if every_ns >= APART_NS => every_ns / 2,
+            1 if every_ns >= workload::RARE.as_nanos() as i64 => every_ns / 2,
             1 => SINGLE_NS,
             _ => bursts * every_ns + REST_NS,
         };
