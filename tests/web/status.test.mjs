@@ -57,7 +57,8 @@ test('refusals are counted by their reason', async () => {
 
 /** Method: a client that does not read, so that its socket takes nothing more. */
 test('who does not keep up is in the table', async () => {
-  const server = await Server.start('--feed synthetic:symbols=20,rate=20000')
+  const server = await Server.start(
+    '--feed synthetic:symbols=20,rate=20000 --write-stall-ms 600000 --user-timeout-ms 600000')
   const { page, tile } = await open(server)
   await page.getByText('Nobody is behind.').waitFor()
   const stuck = new WebSocket(`${server.stream}?symbols=*`)
