@@ -18,6 +18,13 @@ fn quote(symbol: &str) -> String {
     format!(r#"{{"T":"q","S":"{symbol}","bx":"Q","bp":1.5,"bs":2,{rest}"#) + "\n"
 }
 
+/// The last of what a publisher sends: what it sent before has been heard, too.
+fn wait_for_farewell(listener: &Listener) {
+    wait_for("the farewell", || {
+        listener.metas().iter().any(|heard| heard["leaving"] == true).then_some(())
+    });
+}
+
 #[test]
 fn lines_have_subjects_numbers_and_headers() {
     let server = NatsServer::start(Setup::default());
@@ -50,9 +57,7 @@ fn lines_have_subjects_numbers_and_headers() {
     let log = publisher.stop();
     assert!(log.contains("4 lines in"), "{log}");
     // It says that it goes, and a second start is another epoch.
-    wait_for("the farewell", || {
-        listener.metas().iter().any(|heard| heard["leaving"] == true).then_some(())
-    });
+    wait_for_farewell(&listener);
     let mut again = Publisher::start(&server, "--feed stdin");
     again.write(&trade("A/B", 4));
     let second = listener.wait_for("another epoch", |other| other.epoch != heard.epoch);
@@ -69,6 +74,7 @@ fn the_stream_has_what_was_published_and_a_second_start_goes_on() {
     let first = Publisher::start(&server, flags);
     listener.wait_for_more(2_000);
     let log = first.stop();
+    wait_for_farewell(&listener);
     let (heard, kept) = (Node::of(&listener.messages()), stored::all(&server));
     assert_eq!(stored::assert_each_once(&kept), heard.taken, "{log}");
     assert!(heard.holes.is_empty() && heard.lost == 0 && heard.repeated == 0, "{:?}", heard.holes);
@@ -138,7 +144,9 @@ fn a_symbol_that_the_stream_has_forgotten_begins_a_new_epoch() {
 fn a_stream_that_is_otherwise_is_refused_or_changed() {
     let server = NatsServer::with_jetstream();
     let flags = "--jetstream --max-bytes 32M --feed stdin";
-    Publisher::start(&server, &format!("{flags} --seconds 0.1")).wait_exit();
+    let first = Publisher::start(&server, flags);
+    first.wait_for_log("publishes with term");
+    first.stop();
     let mut other = Publisher::start(&server, &format!("{flags} --max-age 2h"));
     assert_eq!(other.wait_exit().code(), Some(1));
     other.wait_for_log("max_age is 3600s and not 7200s; give its values, or --update-stream");
