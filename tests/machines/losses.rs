@@ -2,7 +2,7 @@
 
 use crate::harness::Server;
 use crate::rig::{Rig, SYNTHETIC};
-use crate::watcher::Watcher;
+use crate::watcher::{PATIENT_SILENCE_MAX, SILENCE_MAX, Watcher};
 use std::time::{Duration, Instant};
 
 /// Says what clients noticed, for the record.
@@ -13,7 +13,7 @@ fn tell(what: &str, rig: &Rig) {
 
 #[test]
 fn three_nodes_give_the_same_under_the_same_numbers() {
-    let rig = Rig::start(1, SYNTHETIC);
+    let rig = Rig::start(1, SYNTHETIC, PATIENT_SILENCE_MAX);
     rig.wait_for_more(10_000);
     let all = rig.end();
     for seen in &all {
@@ -25,7 +25,7 @@ fn three_nodes_give_the_same_under_the_same_numbers() {
 
 #[test]
 fn who_loses_a_node_goes_on_at_another_without_loss() {
-    let mut rig = Rig::start(1, SYNTHETIC);
+    let mut rig = Rig::start(1, SYNTHETIC, PATIENT_SILENCE_MAX);
     tell("before", &rig);
     let gaps = rig.watchers[0].seen().gaps.len();
     drop(rig.nodes.remove(0)); // kill -9
@@ -38,15 +38,15 @@ fn who_loses_a_node_goes_on_at_another_without_loss() {
 /// A node that comes later fills its tape from the stream, so that clients of others may come.
 #[test]
 fn a_new_node_knows_what_came_before_it() {
-    let mut rig = Rig::start(1, SYNTHETIC);
+    let mut rig = Rig::start(1, SYNTHETIC, PATIENT_SILENCE_MAX);
     let first = Server::start(&rig.node_flags());
     first.wait_for_log("a new epoch");
-    let watcher = Watcher::start(vec![first.address, rig.nodes[0].address]);
+    let watcher = Watcher::start(vec![first.address, rig.nodes[0].address], PATIENT_SILENCE_MAX);
     watcher.wait_for_more(2_000);
     let late = Server::start(&rig.node_flags());
     late.wait_for_log("a new epoch");
     let gaps = watcher.seen().gaps.len();
-    rig.watchers.push(Watcher::start(vec![late.address]));
+    rig.watchers.push(Watcher::start(vec![late.address], PATIENT_SILENCE_MAX));
     watcher.wait_for_more(2_000);
     let late_address = late.address;
     rig.nodes.push(late);
@@ -61,7 +61,7 @@ fn a_new_node_knows_what_came_before_it() {
 
 #[test]
 fn a_killed_publisher_is_followed_by_the_one_that_stands_by() {
-    let mut rig = Rig::start(2, SYNTHETIC);
+    let mut rig = Rig::start(2, SYNTHETIC, SILENCE_MAX);
     tell("before", &rig);
     let killed = Instant::now();
     rig.publishers.remove(0).kill(); // kill -9
@@ -78,7 +78,7 @@ fn a_killed_publisher_is_followed_by_the_one_that_stands_by() {
 
 #[test]
 fn nats_is_killed_and_comes_back() {
-    let mut rig = Rig::start(1, SYNTHETIC);
+    let mut rig = Rig::start(1, SYNTHETIC, SILENCE_MAX);
     tell("before", &rig);
     rig.nats.kill();
     std::thread::sleep(Duration::from_secs(3));
@@ -92,7 +92,7 @@ fn nats_is_killed_and_comes_back() {
 
 #[test]
 fn nats_stands_still_for_twenty_seconds() {
-    let rig = Rig::start(1, SYNTHETIC);
+    let rig = Rig::start(1, SYNTHETIC, SILENCE_MAX);
     tell("before", &rig);
     rig.nats.freeze();
     std::thread::sleep(Duration::from_secs(20));

@@ -5,6 +5,7 @@ use crate::nats_server::NatsServer;
 use crate::publisher::Publisher;
 use crate::watcher::{Seen, Watcher, compare};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Trades and quotes of 40 symbols.
 pub const SYNTHETIC: &str = "--feed synthetic:symbols=40,rate=2000,trades=40,test_symbols=off";
@@ -17,18 +18,19 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// `publishers` of this feed, of which the first leads; all three nodes give something.
-    pub fn start(publishers: usize, feed: &str) -> Rig {
+    /// `publishers` of this feed, of which the first leads; all three nodes give something. The
+    /// watchers leave a node that is silent for `silence_max`.
+    pub fn start(publishers: usize, feed: &str, silence_max: Duration) -> Rig {
         let nats = NatsServer::with_jetstream();
         let flags = format!("--jetstream --max-bytes 256M {feed}");
         let publishers: Vec<Publisher> = (0..publishers)
-            .map(|_| {
+            .map(|at| {
                 let publisher = Publisher::start(&nats, &flags);
-                publisher.wait_for_log("connected to");
+                let is_up = if at == 0 { "publishes with term" } else { "connected to" };
+                publisher.wait_for_log(is_up);
                 publisher
             })
             .collect();
-        publishers[0].wait_for_log("publishes with term");
         let node = |_| Server::start(&node_flags(&nats));
         let nodes: Vec<Server> = (0..3).map(node).collect();
         // Before that its clients would see an epoch of its own.
@@ -37,7 +39,7 @@ impl Rig {
         let watcher = |at: usize| {
             let mut order = addresses.clone();
             order.rotate_left(at);
-            Watcher::start(order)
+            Watcher::start(order, silence_max)
         };
         let watchers = (0..3).map(watcher).collect();
         let rig = Rig { nats, publishers, nodes, watchers };

@@ -14,7 +14,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// A node from which nothing comes is left for the next: what a client's own watch would do.
-const SILENCE_MAX: Duration = Duration::from_secs(2);
+pub const SILENCE_MAX: Duration = Duration::from_secs(2);
+
+/// The same where connections are counted, so that a pause of the machine is no lost node.
+pub const PATIENT_SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// Epoch, kind, symbol and number of an item.
 type Key = (String, String, String, u64);
@@ -63,8 +66,9 @@ struct Item<'a> {
 }
 
 impl Watcher {
-    /// Watches everything at the first of these nodes, and goes to the next when that is lost.
-    pub fn start(nodes: Vec<SocketAddr>) -> Watcher {
+    /// Watches everything at the first of these nodes, and goes to the next when that is lost, or
+    /// silent for so long.
+    pub fn start(nodes: Vec<SocketAddr>, silence_max: Duration) -> Watcher {
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
         let nodes = Arc::new(Mutex::new(VecDeque::from(nodes)));
         let (to, stopped, next) = (Arc::clone(&seen), Arc::clone(&stop), Arc::clone(&nodes));
@@ -75,7 +79,7 @@ impl Watcher {
                     nodes.rotate_left(1);
                     nodes[nodes.len() - 1]
                 };
-                watch(node, &to, &stopped);
+                watch(node, silence_max, &to, &stopped);
             }
         });
         Watcher { thread, seen, nodes, stop }
@@ -112,14 +116,14 @@ impl Watcher {
 }
 
 /// One connection.
-fn watch(node: SocketAddr, seen: &Mutex<Seen>, stop: &AtomicBool) {
+fn watch(node: SocketAddr, silence_max: Duration, seen: &Mutex<Seen>, stop: &AtomicBool) {
     let lock = || seen.lock().expect("no panic holds it");
-    let Ok(stream) = TcpStream::connect_timeout(&node, SILENCE_MAX) else {
+    let Ok(stream) = TcpStream::connect_timeout(&node, silence_max) else {
         return thread::sleep(Duration::from_millis(50));
     };
     let Some(mut client) = Client::try_open(stream, "/v1/stream") else { return };
     let mut heard = Instant::now();
-    while !stop.load(Ordering::Relaxed) && heard.elapsed() < SILENCE_MAX {
+    while !stop.load(Ordering::Relaxed) && heard.elapsed() < silence_max {
         match client.next_within(Duration::from_millis(100)) {
             Some(Message::Text(text)) => {
                 let items: Vec<&RawValue> = serde_json::from_str(&text).expect("an array");
