@@ -135,7 +135,7 @@ fn too_many_restarts_end_the_process_with_its_own_code() {
         assert!(matches!(end, End::Closed(1011, _)), "also the last time: {end:?}");
     }
     assert_eq!(server.exit_code(), 70);
-    assert!(server.log().contains("--shard-restarts"), "{}", server.log());
+    server.wait_for_log("--shard-restarts");
 }
 
 /// Method: one shard sleeps in its turn, at first for a while and then for ever.
@@ -153,6 +153,5 @@ fn a_shard_that_stands_still_is_logged_and_ends_the_process() {
     assert_connected(&watchers, &server.log());
     client.send(&fault("stall"));
     assert_eq!(server.exit_code(), 71);
-    let log = server.log();
-    assert!(log.contains("stuck in step \"completions\""), "{log}");
+    server.wait_for_log("stuck in step \"completions\"");
 }
