@@ -13,7 +13,7 @@ struct Clients(Child);
 impl Clients {
     /// Starts a process with so many connections that read everything, and waits for all of them.
     fn start(stage: &Stage, count: usize) -> Clients {
-        let before = stage.server.descriptors();
+        let before = stage.server.descriptors_at_rest();
         let mut command = stage.network.command(env!("CARGO_BIN_EXE_tapecast"));
         command
             .args(["load", &format!("ws://{}/v1/stream", stage.server.address)])

@@ -108,7 +108,7 @@ impl Stage {
         reasons: &[&str],
         mut strike: impl FnMut(&Stage) -> Struck,
     ) {
-        let before = self.server.descriptors();
+        let before = self.server.descriptors_at_rest();
         let (mut detected, mut deadline, mut clients) = (None, Duration::ZERO, 0);
         let mut ends = Vec::new();
         let (mut latencies, mut theirs) = (Vec::new(), HashSet::<SocketAddr>::new());
@@ -162,7 +162,7 @@ impl Stage {
 
     /// Connections that the server has accepted and not read from yet.
     pub fn connect_accepted(&self, count: usize) -> Vec<Peer> {
-        let before = self.server.descriptors();
+        let before = self.server.descriptors_at_rest();
         let peers = self.connect(count, None);
         self.wait_accepted(before + count);
         peers

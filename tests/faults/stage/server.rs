@@ -66,6 +66,16 @@ impl Server {
         std::fs::read_dir(path).expect("the server runs").count()
     }
 
+    /// The same without the file that the server opens for a moment each second, of the kernel's
+    /// memory.
+    pub fn descriptors_at_rest(&self) -> usize {
+        let reading = |_| {
+            thread::sleep(Duration::from_millis(5));
+            self.descriptors()
+        };
+        (0..3).map(reading).min().expect("three readings")
+    }
+
     /// Waits until the sessions of all these peers have ended, and gives their ends.
     pub fn wait_ended(&self, peers: &HashSet<SocketAddr>, patience: Duration) -> Vec<Ended> {
         let (log, more) = &*self.log;
