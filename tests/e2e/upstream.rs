@@ -50,7 +50,11 @@ impl First {
 }
 
 fn second(relay: SocketAddr, flags: &str) -> Server {
-    let feed = format!("websocket:ws://{relay}/v1/stream,stale_ms={STALE_MS}");
+    second_with(relay, STALE_MS, flags)
+}
+
+fn second_with(relay: SocketAddr, stale_ms: u64, flags: &str) -> Server {
+    let feed = format!("websocket:ws://{relay}/v1/stream,stale_ms={stale_ms}");
     Server::with_feed(&feed, &format!("--shards 1 {flags}"))
 }
 
@@ -270,7 +274,7 @@ fn a_mute_upstream_is_given_up() {
     assert_eq!(gaps_within(&events), Vec::<&Value>::new());
     assert!(began.elapsed() >= Duration::from_millis(STALE_MS / 2), "nothing could come before");
     node.wait_for_log(&format!("nothing came for {STALE_MS} ms"));
-    assert_eq!(relay.connections(), 2);
+    assert!(relay.connections() >= 2);
     node.stop();
     first.server.stop();
 }
@@ -279,14 +283,16 @@ fn a_mute_upstream_is_given_up() {
 /// heartbeats and pongs keep the connection.
 #[test]
 fn a_quiet_upstream_is_kept() {
+    // Half of it is what a pong may take.
+    const QUIET_STALE_MS: u64 = 6_000;
     let mut first = First::start();
     let relay = Relay::start(first.server.address);
-    let node = second(relay.address, "");
+    let node = second_with(relay.address, QUIET_STALE_MS, "");
     let names = symbols(&["A"]);
     let epoch = Client::connect(first.server.address, "/v1/stream").epoch;
     let mut client = client_in(&epoch, &node);
     subscribe(&mut client, &names, &["trades"]);
-    let quiet = Duration::from_millis(STALE_MS * 2);
+    let quiet = Duration::from_millis(QUIET_STALE_MS + 2_000);
     let ended = Instant::now() + quiet;
     while let Some(left) = ended.checked_duration_since(Instant::now()).filter(|l| !l.is_zero()) {
         let came = client.next_within(left);

@@ -126,7 +126,7 @@ fn a_mute_server_is_given_up_and_a_quiet_one_kept() {
             server.read();
         },
     ]);
-    let mut feed = open(&format!("ws://{authority},stale_ms=600"));
+    let mut feed = open(&format!("ws://{authority},stale_ms=2000"));
     assert_eq!(polled(&mut feed, 2), ["epoch e1", "trade 1"]);
     assert_eq!(feed.reconnects_count(), 1);
     drop(feed);
