@@ -8,7 +8,7 @@
 use crate::harness::server::BINARY;
 use crate::harness::{Raw, Server, script, wait_for};
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
@@ -73,9 +73,7 @@ fn wrong_use_is_refused_before_anything_is_asked() {
 
 #[test]
 fn what_is_no_admin_port_is_told() {
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let nobody = free.local_addr().expect("it is bound");
-    drop(free);
+    let (_held, nobody) = deaf();
     let server = Server::start("");
     let stranger = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     let shell = answering(b"SSH-2.0-OpenSSH_9.2\r\n");
@@ -107,7 +105,7 @@ fn a_mute_server_is_not_waited_for() {
 
 /// Gives one connection these bytes, and then its end; where that is of a thread that has been
 /// forgotten, the process takes it along.
-fn answering(bytes: &'static [u8]) -> std::net::SocketAddr {
+fn answering(bytes: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
@@ -117,6 +115,15 @@ fn answering(bytes: &'static [u8]) -> std::net::SocketAddr {
         let _ = stream.write_all(bytes);
     });
     address
+}
+
+/// An address where nobody listens, and the socket that keeps others from getting it.
+fn deaf() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let socket = socket.expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let address = socket.local_addr().expect("it is bound").as_socket().expect("of IPv4");
+    (socket, address)
 }
 
 /// Method: the script looks at the screen, turns to help and back, changes its size, and quits;

@@ -197,8 +197,10 @@ fn addresses_are_told_nowhere_where_that_is_asked() {
     refused.write(crate::harness::raw::request("/v1/stream").as_bytes());
     server.wait_for_log("connection refused");
     assert!(!server.log().contains("127.0.0.1"), "{}", server.log());
-    let metrics = get(&server, "/metrics").body;
-    assert_eq!(metric(&metrics, "tapecast_refusals_total", "sessions_full"), 1.0);
+    wait_for("the refusal to be counted", || {
+        let metrics = get(&server, "/metrics").body;
+        (metric(&metrics, "tapecast_refusals_total", "sessions_full") == 1.0).then_some(())
+    });
     let ready = get(&server, "/readyz");
     assert_eq!(ready.status, 503, "{}", ready.body);
     assert!(ready.body.contains("full"), "{}", ready.body);
