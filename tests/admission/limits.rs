@@ -93,20 +93,20 @@ fn the_lane_of_refusals_is_bounded_and_nothing_spins_while_it_is_full() {
     let _guard = alone();
     // Deferred, they would be accepted a second later and in no order.
     let server =
-        Server::start("--shards 1 --max-sessions 0 --refusal-ms 3000 --defer-accept false");
+        Server::start("--shards 1 --max-sessions 0 --refusal-ms 5000 --defer-accept false");
     let mut clients: Vec<Raw> = (0..1_500).map(|_| Raw::silent(server.address)).collect();
     let descriptors = server.descriptors();
     let answer = clients[600].answer();
     assert!(is_told_to_retry(&answer) && matches!(answer, Answer::Http { .. }), "{answer:?}");
+    // Who sends its request in the meantime is told properly.
+    clients[5].request();
+    let answer = clients[5].answer();
+    assert!(matches!(answer, Answer::Closed { code: 1013, .. }), "{answer:?}");
     let before = server.cpu_time();
     std::thread::sleep(Duration::from_secs(1)); // the time over which CPU is measured
     let spent = server.cpu_time() - before;
     assert!(spent < Duration::from_millis(300), "{spent:?} in a second of waiting");
     assert!(descriptors < 1_200, "{descriptors} descriptors while refusing");
-    // Who sends its request in the meantime is told properly.
-    clients[5].request();
-    let answer = clients[5].answer();
-    assert!(matches!(answer, Answer::Closed { code: 1013, .. }), "{answer:?}");
     wait_for("the end of all", || clients.iter_mut().all(Raw::is_over).then_some(()));
     let summary = server.stop();
     assert!(summary.count("http_503") >= 1_400);
