@@ -104,7 +104,9 @@ impl Machine {
 
     /// What the service logged.
     pub fn log(&self) -> String {
-        let line = "journalctl --no-pager --output=cat -u tapecast.service -u tapecast.socket";
+        // What was written a moment ago may not be in the journal yet.
+        let line = "journalctl --sync; \
+                    journalctl --no-pager --output=cat -u tapecast.service -u tapecast.socket";
         String::from_utf8_lossy(&self.run(line).stdout).into_owned()
     }
 
