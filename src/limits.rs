@@ -170,11 +170,13 @@ pub const PASSED_BESIDE_MAX: usize = 16;
 pub const ACCEPT_RATE_MAX: u32 = 1_000_000;
 
 /// Submissions that a shard's ring queues before it enters the kernel (64 bytes each).
-pub const RING_ENTRIES: u32 = 1024;
+pub const RING_ENTRIES: u32 = 256;
 
-/// Completions that a shard's ring holds (16 bytes each: 512 KiB). The kernel keeps more, at the
-/// price of an allocation for each: enough for every connection of a full shard to speak at once.
-pub const RING_COMPLETIONS: u32 = 32 * 1024;
+/// Completions that a shard's ring holds (16 bytes each): a chunk's, and those of a look, at which
+/// the kernel (6.13 on) handles 20 receives of at most 32 pieces each. It keeps more, at the price
+/// of an allocation for each. Both rings are walked round and round: with 1,024 and 32,768 entries
+/// what was to be written next had left the caches, by 0.7 % of a send's time.
+pub const RING_COMPLETIONS: u32 = 1024;
 
 /// Receive buffers of a shard, which all its connections share: 2 MiB at most. A command of
 /// ordinary length fits one; a buffer is lent only while its bytes are read.
