@@ -161,14 +161,17 @@ impl SocketRing {
         self.make_room(sends.len());
         results.clear();
         results.resize(sends.len(), 0);
+        let mut queue = self.ring.submission();
         for (index, send) in sends.iter().enumerate() {
             let part = &bytes[send.start..send.end];
             let entry = opcode::Send::new(Fd(send.fd), part.as_ptr(), part.len() as u32)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 .build();
             let key = Operation::SendNow.key(Token { slot: index as u32, generation: 0 });
-            self.push(entry, key);
+            // SAFETY: `bytes` are borrowed until all have completed.
+            unsafe { queue.push(&entry.user_data(key)) }.expect("room was made for all");
         }
+        drop(queue);
         self.complete_all(results);
     }
 
@@ -249,8 +252,7 @@ impl SocketRing {
     fn push(&mut self, entry: squeue::Entry, key: u64) {
         self.make_room(1);
         let entry = entry.user_data(key);
-        // SAFETY: what an entry points to outlives its operation: frames and the deadline are kept
-        // in `self`, and the bytes of `send_now` are borrowed until it has all results.
+        // SAFETY: what an entry points to outlives its operation: it is kept in `self`.
         let pushed = unsafe { self.ring.submission().push(&entry) };
         pushed.expect("room was made for it");
     }
