@@ -16,7 +16,6 @@ use super::spec::Pace;
 use crate::market::{FeedState, Record, Tick, TickBody};
 use crate::panics;
 use crossbeam::utils::CachePadded;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -33,7 +32,7 @@ pub enum Rest {
     Until(i64),
     /// A shard's queue is full, and the feed waits for it.
     Blocked,
-    /// Nothing until another thread wakes this one.
+    /// Nothing until another thread unparks.
     Wake,
 }
 
@@ -45,8 +44,6 @@ pub struct FeedRun {
     /// `None` once it has ended, or failed in a way that it cannot be opened again after.
     source: Option<Box<dyn Source>>,
     retry: Retry,
-    /// Its source has read all that was there, and every shard has it.
-    awaits_input: bool,
     /// A record is being numbered: what feeds share is being changed.
     taking: bool,
     is_live: bool,
@@ -113,7 +110,6 @@ impl FeedRun {
             told_state: None,
             source: Some(source),
             retry: Retry::default(),
-            awaits_input: false,
             taking: false,
             state,
             last_ns: now_ns,
@@ -168,22 +164,15 @@ impl FeedRun {
 
     /// Takes what is due and offers it to every shard.
     pub fn turn<Q: TickQueue>(&mut self, now_ns: i64, shared: &mut Shared<Q>) -> Rest {
-        self.awaits_input = false;
         if !self.send(shared) {
             return Rest::Blocked;
         }
         let rest = self.poll(now_ns, shared);
         self.count();
         if !self.send(shared) {
-            self.awaits_input = false;
             return Rest::Blocked;
         }
         rest
-    }
-
-    /// What is to be waited for beside the rest that its turn came to.
-    pub fn input(&self) -> Option<BorrowedFd<'_>> {
-        self.source.as_ref().filter(|_| self.awaits_input)?.input()
     }
 
     fn poll<Q>(&mut self, now_ns: i64, shared: &mut Shared<Q>) -> Rest {
@@ -215,7 +204,6 @@ impl FeedRun {
         if let Some(counts) = source.intake() {
             self.counters.intake.set(counts);
         }
-        self.awaits_input = next == Next::Input;
         let rest = match next {
             Next::More => Rest::None,
             Next::Again => {
@@ -223,7 +211,7 @@ impl FeedRun {
                 Rest::None
             }
             Next::At(at_ns) => self.idle(Some(at_ns), now_ns, shared),
-            Next::Wake | Next::Input => self.idle(None, now_ns, shared),
+            Next::Wake => self.idle(None, now_ns, shared),
             Next::Ended => {
                 tracing::info!(feed = self.name.as_str(), "feed ended");
                 self.end(now_ns, shared);

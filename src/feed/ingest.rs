@@ -9,7 +9,6 @@ use super::retry::Retry;
 use super::sequences::{Sequences, members};
 use super::source::Source;
 use super::spec::Pace;
-use super::waker::Waker;
 use crate::limits::FEEDS_MAX;
 use crate::market::{Feed, Name, Symbol, Tick, TickBody};
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
@@ -33,8 +32,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 ///
 /// A turn is: what waits for a shard goes first; then each feed gives at most a bounded number of
 /// records; then each shard that got something is rung, once. Between turns the thread sleeps
-/// until the earliest time that a feed asked for, or until it is woken: by an input that it reads
-/// itself, or by the thread of a feed that has one.
+/// until the earliest time that a feed asked for.
 pub struct Ingest {
     feeds: Vec<FeedRun>,
     shared: Shared<Arc<Inlet>>,
@@ -87,7 +85,6 @@ pub struct ShardFeedCounters {
 #[derive(Debug)]
 pub struct IngestHandle {
     thread: JoinHandle<()>,
-    waker: Waker,
     stop: Arc<AtomicBool>,
     counters: Arc<IngestCounters>,
     /// At most one, the newest: what it replaces need not be seen.
@@ -102,9 +99,7 @@ pub enum IngestError {
     #[error("--feed is given {0} times; {FEEDS_MAX} feeds are the most")]
     TooManyFeeds(usize),
     #[error("cannot start the ingest thread: {0}; raise the limit of threads")]
-    Thread(io::Error),
-    #[error("no descriptor to wake the ingest thread: {0}; raise the limit of open files")]
-    Waker(io::Error),
+    Thread(#[from] io::Error),
 }
 
 impl Ingest {
@@ -132,19 +127,15 @@ impl Ingest {
         ingest.shared.numbering.feed_names = names;
         let (counters, stop) = (Arc::clone(&ingest.counters), Arc::new(AtomicBool::new(false)));
         let (stopped, tunings) = (Arc::clone(&stop), Arc::clone(&ingest.tunings));
-        let waker = Waker::new().map_err(IngestError::Waker)?;
-        let own = waker.clone();
         let builder = thread::Builder::new().name("ingest".into());
         let (running, ended) = channel::bounded::<Infallible>(0);
-        let run = move || {
-            own.make_current();
-            ingest.run(&stopped, &own);
+        let thread = builder.spawn(move || {
+            ingest.run(&stopped);
             // Sources end first, and then whoever waits for that is told.
             drop(ingest);
             drop(running);
-        };
-        let thread = builder.spawn(run).map_err(IngestError::Thread)?;
-        Ok(IngestHandle { thread, waker, stop, counters, tunings, ended })
+        })?;
+        Ok(IngestHandle { thread, stop, counters, tunings, ended })
     }
 
     fn new(
@@ -169,22 +160,21 @@ impl Ingest {
         Ingest { feeds, shared, counters: Arc::new(counters), tunings, epoch, expired: Vec::new() }
     }
 
-    fn run(&mut self, stop: &AtomicBool, waker: &Waker) {
+    fn run(&mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
             if let Some(tuning) = self.tunings.pop() {
                 self.tune(&tuning);
             }
             let now_ns = wall_ns();
-            let longest = match self.turn(now_ns) {
-                Rest::None => continue,
-                Rest::Blocked => RETRY,
-                Rest::Wake => SLEEP_MAX,
+            match self.turn(now_ns) {
+                Rest::None => {}
+                Rest::Blocked => thread::park_timeout(RETRY),
+                Rest::Wake => thread::park_timeout(SLEEP_MAX),
                 Rest::Until(at_ns) => {
                     let sleep_ns = at_ns.saturating_sub(wall_ns()).max(0) as u64;
-                    Duration::from_nanos(sleep_ns).min(SLEEP_MAX)
+                    thread::park_timeout(Duration::from_nanos(sleep_ns).min(SLEEP_MAX));
                 }
-            };
-            waker.wait(longest, self.feeds.iter().filter_map(FeedRun::input));
+            }
         }
     }
 
@@ -294,13 +284,13 @@ impl IngestHandle {
     /// Asks the thread to end; it does so after its turn.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        self.waker.wake();
+        self.thread.thread().unpark();
     }
 
     /// Goes on with other parameters, from the thread's next turn on.
     pub fn tune(&self, tuning: Tuning) {
         self.tunings.force_push(tuning);
-        self.waker.wake();
+        self.thread.thread().unpark();
     }
 
     /// Waits for the thread's end. The error is the thread's panic.

@@ -29,7 +29,6 @@ mod stdin;
 mod synthetic;
 mod tick_lines;
 mod tickers;
-mod waker;
 mod websocket;
 
 pub use bars::Bars;

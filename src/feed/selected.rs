@@ -6,7 +6,6 @@ use super::source::{Next, Sink, Source};
 use super::spec::{CommonSpec, Pace};
 use crate::market::{FeedState, Symbol};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// Symbols by name or by what their names begin with.
@@ -109,10 +108,6 @@ impl Source for Selected {
 
     fn reopen(&mut self) -> Option<Result<(), String>> {
         self.source.reopen()
-    }
-
-    fn input(&self) -> Option<BorrowedFd<'_>> {
-        self.source.input()
     }
 
     fn line(&self) -> Option<&str> {

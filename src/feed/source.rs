@@ -5,7 +5,6 @@ use super::nats::NatsCounters;
 use super::numbering::Refusal;
 use super::spec::Pace;
 use crate::market::{FeedState, Record};
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// Sessions that have subscribed to something so far: what `replay:…,wait=N` waits for.
@@ -20,10 +19,8 @@ pub enum Next {
     Again,
     /// At this time, ns since the Unix epoch.
     At(i64),
-    /// When another thread wakes the ingest thread, by its [`Waker`](super::waker::Waker).
+    /// When another thread unparks the ingest thread.
     Wake,
-    /// When [`Source::input`] is readable or at its end, or as with `Wake`.
-    Input,
     /// Never: all records were given.
     Ended,
     /// Not before it was opened again: the text says what happened to what.
@@ -49,11 +46,6 @@ pub trait Source: Send {
     /// Starts the source again after it failed or panicked, behind what it gave. `None`: that
     /// cannot be done. The error says what keeps it, for now.
     fn reopen(&mut self) -> Option<Result<(), String>> {
-        None
-    }
-
-    /// What it reads from without a thread of its own, where it does.
-    fn input(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 

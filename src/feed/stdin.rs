@@ -1,72 +1,76 @@
-//! Standard input as a feed: the ingest thread reads it, and waits for it beside all else.
+//! Standard input as a feed: a thread reads, because only a thread of its own may block.
 
 use super::line_records::{LineRecords, Taken};
 use super::source::{Next, Sink, Source};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, fstat};
-use rustix::io::{Errno, ReadWriteFlags, preadv2, read};
-use std::io::IoSliceMut;
-use std::os::fd::BorrowedFd;
+use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
+use std::io::{self, ErrorKind, Read};
+use std::thread::{self, Thread};
 
-/// The offset by which preadv2(2) reads from where the input is: -1.
-const HERE: u64 = u64::MAX;
+/// One read: what a pipe holds.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// Blocks between the reader and the ingest thread. A full channel stops the reader, and so the
+/// writer of the pipe.
+const BLOCKS_MAX: usize = 4;
+
+type Block = io::Result<Vec<u8>>;
 
 /// Lines of a pipe as a source. Not live: the pipe waits for the slowest shard.
 pub struct Stdin {
-    input: Input,
     state: State,
     text: LineRecords,
+    /// A block that is not wholly in `text` yet, and how much of it is.
+    block: Vec<u8>,
+    used: usize,
     epoch: Option<String>,
 }
 
-/// Read only where that does not wait.
-struct Input {
-    fd: BorrowedFd<'static>,
-    /// The kernel can be asked for that. Elsewhere what was seen to be there may have been taken by
-    /// another process that reads the same.
-    can_refuse: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Open,
+    /// The reader starts with the first poll, which tells it the thread to wake.
+    New(Box<dyn Read + Send>),
+    Reading(Receiver<Block>),
     /// Nothing more comes; lines may be left.
     AtEnd,
-    Failed,
 }
 
 impl Stdin {
     pub fn standard_input() -> Stdin {
-        Stdin::new(rustix::stdio::stdin())
+        Stdin::new(Box::new(io::stdin()))
     }
 
-    fn new(fd: BorrowedFd<'static>) -> Stdin {
+    fn new(input: Box<dyn Read + Send>) -> Stdin {
         let text = LineRecords::new("stdin".into());
-        Stdin { input: Input::new(fd), state: State::Open, text, epoch: None }
+        Stdin { state: State::New(input), text, block: Vec::new(), used: 0, epoch: None }
     }
 
-    /// Moves bytes into `text`; `Some` where that ends the poll.
-    fn fill(&mut self, is_dry: &mut bool) -> Option<Next> {
-        if self.state != State::Open {
-            return Some(Next::Ended);
+    /// Moves bytes into `text`; `Some` where none are there or none can come.
+    fn fill(&mut self) -> Option<Next> {
+        if self.used < self.block.len() {
+            let space = self.text.lines.space();
+            let count = space.len().min(self.block.len() - self.used);
+            space[..count].copy_from_slice(&self.block[self.used..self.used + count]);
+            self.text.lines.filled(count);
+            self.used += count;
+            return None;
         }
-        if *is_dry {
-            return Some(Next::Input);
-        }
-        let space = self.text.lines.space();
-        let room = space.len();
-        match self.input.read(space) {
-            Ok(0) => self.state = State::AtEnd,
-            Ok(count) => {
-                *is_dry = count < room;
-                self.text.lines.filled(count);
-            }
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Some(Next::Input),
-            Err(why) => {
-                self.state = State::Failed;
-                return Some(Next::Failed(format!("stdin: cannot read: {why}")));
-            }
+        match std::mem::replace(&mut self.state, State::AtEnd) {
+            State::New(input) => match spawn_reader(input, thread::current()) {
+                Ok(blocks) => self.state = State::Reading(blocks),
+                Err(why) => return Some(Next::Failed(format!("stdin: no thread to read: {why}"))),
+            },
+            State::Reading(blocks) => match blocks.try_recv() {
+                Ok(Ok(block)) => {
+                    (self.block, self.used) = (block, 0);
+                    self.state = State::Reading(blocks);
+                }
+                Ok(Err(why)) => return Some(Next::Failed(format!("stdin: cannot read: {why}"))),
+                Err(TryRecvError::Empty) => {
+                    self.state = State::Reading(blocks);
+                    return Some(Next::Wake);
+                }
+                Err(TryRecvError::Disconnected) => {}
+            },
+            State::AtEnd => return Some(Next::Ended),
         }
         None
     }
@@ -74,10 +78,9 @@ impl Stdin {
 
 impl Source for Stdin {
     fn poll(&mut self, now_ns: i64, budget: usize, sink: &mut Sink<'_>) -> Next {
-        // What a read that was not filled has left will end the next wait at once.
-        let mut is_dry = false;
         for _ in 0..budget {
-            match self.text.next_record(self.state == State::AtEnd, now_ns) {
+            let at_end = matches!(self.state, State::AtEnd) && self.used == self.block.len();
+            match self.text.next_record(at_end, now_ns) {
                 Some(Taken::Record(record)) => drop(sink(record)),
                 Some(Taken::Nothing) => {
                     if let Some(epoch) = self.text.take_epoch() {
@@ -86,7 +89,7 @@ impl Source for Stdin {
                     }
                 }
                 None => {
-                    if let Some(next) = self.fill(&mut is_dry) {
+                    if let Some(next) = self.fill() {
                         return next;
                     }
                 }
@@ -99,14 +102,12 @@ impl Source for Stdin {
         false
     }
 
-    /// What was read is untouched by a panic over a line. An input that cannot be read has no
-    /// second beginning.
+    /// The reader and what it read are untouched by a panic over a line. An input that cannot be
+    /// read has no second beginning.
     fn reopen(&mut self) -> Option<Result<(), String>> {
-        (self.state != State::Failed).then_some(Ok(()))
-    }
-
-    fn input(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.input.fd)
+        let reads = matches!(self.state, State::New(_) | State::Reading(_));
+        let has_more = reads || self.used < self.block.len();
+        has_more.then_some(Ok(()))
     }
 
     fn epoch(&self) -> Option<&str> {
@@ -126,113 +127,87 @@ impl Source for Stdin {
     }
 }
 
-impl Input {
-    fn new(fd: BorrowedFd<'static>) -> Input {
-        let kind = fstat(fd).map(|of| FileType::from_raw_mode(of.st_mode));
-        Input { fd, can_refuse: matches!(kind, Ok(FileType::Fifo | FileType::Socket)) }
-    }
+/// The thread ends at the end of its input, or when the source is gone and the next block comes;
+/// one that waits for input at the end of the process ends with it.
+fn spawn_reader(mut input: Box<dyn Read + Send>, ingest: Thread) -> io::Result<Receiver<Block>> {
+    let (sender, receiver) = channel::bounded(BLOCKS_MAX);
+    thread::Builder::new().name("feed-stdin".into()).spawn(move || {
+        read_blocks(&mut *input, &sender, &ingest);
+        // Only a closed channel is the end: the ingest thread must look once more after this.
+        drop(sender);
+        ingest.unpark();
+    })?;
+    Ok(receiver)
+}
 
-    /// Gives the bytes read, 0 at the end. `EAGAIN`: none are there yet.
-    fn read(&mut self, space: &mut [u8]) -> Result<usize, Errno> {
-        if self.can_refuse {
-            let into = &mut [IoSliceMut::new(space)];
-            match preadv2(self.fd, into, HERE, ReadWriteFlags::NOWAIT) {
-                Err(Errno::OPNOTSUPP) => self.can_refuse = false,
-                taken => return taken,
-            }
+fn read_blocks(input: &mut dyn Read, blocks: &Sender<Block>, ingest: &Thread) {
+    let mut buffer = vec![0; BLOCK_BYTES];
+    loop {
+        let block = match input.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => Ok(buffer[..count].to_vec()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let last = block.is_err();
+        if blocks.send(block).is_err() || last {
+            return;
         }
-        let mut look = [PollFd::from_borrowed_fd(self.fd, PollFlags::IN)];
-        match poll(&mut look, Some(&Timespec::default()))? {
-            0 => Err(Errno::AGAIN),
-            _ => read(self.fd, space),
-        }
+        ingest.unpark();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::waker::Waker;
-    use std::io::{self, Seek, Write};
-    use std::os::fd::{AsFd, OwnedFd};
-    use std::thread;
+    use std::io::Write;
     use std::time::{Duration, Instant};
 
-    /// Longer than any test may take: what ends a wait is not its time.
-    const LONG: Duration = Duration::from_secs(100);
-
-    fn source(input: impl Into<OwnedFd>) -> Stdin {
-        // Standard input is open as long as the process, and so is this.
-        let input: &'static OwnedFd = Box::leak(Box::new(input.into()));
-        Stdin::new(input.as_fd())
-    }
-
-    /// Polls to the end, waiting where that is asked for; gives the records' number.
-    fn run(source: &mut Stdin) -> Result<u64, String> {
-        let (mut given, start) = (0, Instant::now());
-        loop {
-            let next = source.poll(0, 100, &mut |_| {
-                given += 1;
-                Ok(())
-            });
-            match next {
-                Next::More => {}
-                Next::Input => Waker::current().wait(LONG, source.input().into_iter()),
-                Next::Ended => return Ok(given),
-                Next::Failed(why) => return Err(why),
-                other => panic!("{other:?}"),
-            }
-            assert!(start.elapsed() < LONG / 2, "a wait did not end");
-        }
-    }
-
-    /// Writes 6,001 lines, every other one bad, in pieces that do not end where lines do, and
-    /// starts with a rest.
-    fn write(mut to: impl Write) {
-        let line = r#"{"T":"t","S":"A","p":1,"s":1,"t":5}"#;
-        let text = format!("{line}\nbad\n").repeat(3_000) + line;
-        thread::sleep(Duration::from_millis(20)); // so that who reads has to wait
-        for piece in text.as_bytes().chunks(1_009) {
-            to.write_all(piece).expect("it is read");
-        }
-    }
-
+    /// Method: a real pipe; the writer sends lines in pieces that do not end where lines do. Each
+    /// wake-up must come by unpark: the deadline is longer than the test may take.
     #[test]
     fn a_pipe_becomes_records_and_ends() {
-        let (reader, writer) = io::pipe().expect("a pipe");
-        let mut source = source(reader);
-        let writing = thread::spawn(move || write(writer));
-        assert_eq!((run(&mut source), source.bad_lines_count()), (Ok(3_001), 3_000));
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let mut source = Stdin::new(Box::new(reader));
+        let writing = thread::spawn(move || {
+            let line = r#"{"T":"t","S":"A","p":1,"s":1,"t":5}"#;
+            let text = format!("{line}\nbad\n").repeat(3_000) + line;
+            for piece in text.as_bytes().chunks(1_009) {
+                writer.write_all(piece).expect("the pipe is read");
+            }
+        });
+        let (mut given, start) = (0, Instant::now());
+        loop {
+            match source.poll(0, 100, &mut |_| {
+                given += 1;
+                Ok(())
+            }) {
+                Next::More => {}
+                Next::Wake => thread::park_timeout(Duration::from_secs(10)),
+                Next::Ended => break,
+                other => panic!("{other:?}"),
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "no wake-up came");
+        }
+        assert_eq!((given, source.bad_lines_count()), (3_001, 3_000));
         writing.join().expect("all was written");
     }
 
     #[test]
-    fn an_input_that_cannot_refuse_to_wait_is_looked_at_before() {
-        let (reader, writer) = io::pipe().expect("a pipe");
-        let mut source = source(reader);
-        source.input.can_refuse = false;
-        assert_eq!(source.poll(0, 1, &mut |_| Ok(())), Next::Input, "it must not wait");
-        let writing = thread::spawn(move || write(writer));
-        assert_eq!((run(&mut source), source.bad_lines_count()), (Ok(3_001), 3_000));
-        writing.join().expect("all was written");
-    }
-
-    #[test]
-    fn a_file_is_read_to_its_end() {
-        let file = rustix::fs::memfd_create("lines", rustix::fs::MemfdFlags::CLOEXEC);
-        let mut file = std::fs::File::from(file.expect("a file"));
-        write(&mut file);
-        file.rewind().expect("it can");
-        let mut source = source(file);
-        assert_eq!((run(&mut source), source.bad_lines_count()), (Ok(3_001), 3_000));
-    }
-
-    #[test]
-    fn an_input_that_cannot_be_read_fails_the_feed_for_good() {
-        let directory = std::fs::File::open("/").expect("it is there");
-        let mut source = source(directory);
-        let why = run(&mut source).expect_err("it is a directory");
-        assert!(why.starts_with("stdin: cannot read: Is a directory"), "{why}");
-        assert_eq!(source.reopen(), None);
+    fn an_error_of_the_input_fails_the_feed() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("it broke"))
+            }
+        }
+        let mut source = Stdin::new(Box::new(Broken));
+        let failed = loop {
+            match source.poll(0, 1, &mut |_| Ok(())) {
+                Next::Failed(why) => break why,
+                _ => thread::park_timeout(Duration::from_millis(100)),
+            }
+        };
+        assert!(failed.contains("it broke"), "{failed}");
     }
 }

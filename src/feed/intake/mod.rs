@@ -21,12 +21,12 @@ pub use replies::Report;
 
 use super::log_limit::LogLimit;
 use super::source::{Next, Sink, Source};
-use super::waker::Waker;
 use accepting::Accepting;
 use publisher::{Progress, Publisher};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 /// Lines that one connection gives before the next one's turn: so many that the turn costs little
 /// beside them, and few enough that in one poll four connections are served.
@@ -133,7 +133,7 @@ impl Intake {
 
     /// Begins to accept, from the thread that is to be woken. The error is the text for `Failed`.
     fn begin(&mut self) -> Result<(), String> {
-        self.reception.wakes(Waker::current());
+        self.reception.wakes(thread::current());
         let Some(listening) = &self.listening else { return Ok(()) };
         match &self.accepting {
             Some(accepting) if accepting.has_ended() => {

@@ -2,16 +2,16 @@
 
 use super::publisher::{Block, Publisher};
 use super::replies::{Replies, Report};
-use crate::feed::waker::Waker;
 use crossbeam::queue::ArrayQueue;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::Thread;
 use tokio::sync::{mpsc, oneshot};
 
 /// Newcomers on their way to the ingest thread, which is woken for them.
 pub struct Reception {
     newcomers: ArrayQueue<Publisher>,
-    ingest: OnceLock<Waker>,
+    ingest: OnceLock<Thread>,
     turned_away: AtomicU64,
 }
 
@@ -49,13 +49,13 @@ impl Reception {
     }
 
     /// The thread that takes what comes.
-    pub(super) fn wakes(&self, ingest: Waker) {
+    pub(super) fn wakes(&self, ingest: Thread) {
         self.ingest.get_or_init(|| ingest);
     }
 
     pub(super) fn wake(&self) {
         if let Some(ingest) = self.ingest.get() {
-            ingest.wake();
+            ingest.unpark();
         }
     }
 

@@ -1,7 +1,7 @@
 //! From the feed's thread to the ingest thread: blocks of lines, in bounded memory.
 
-use crate::feed::waker::Waker;
 use std::collections::VecDeque;
+use std::thread::Thread;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// A block is closed when it has so many bytes, or when nothing more is there to be added.
@@ -34,7 +34,7 @@ pub struct Gone;
 pub struct Outbox {
     sender: Sender<Item>,
     /// To be woken.
-    ingest: Waker,
+    ingest: Thread,
     block: Vec<u8>,
     queued: VecDeque<Item>,
     /// What was told last.
@@ -42,7 +42,7 @@ pub struct Outbox {
     waits: bool,
 }
 
-pub fn outbox(ingest: Waker) -> (Outbox, Receiver<Item>) {
+pub fn outbox(ingest: Thread) -> (Outbox, Receiver<Item>) {
     let (sender, receiver) = mpsc::channel(BLOCKS_MAX);
     let (block, queued) = (Vec::new(), VecDeque::new());
     (Outbox { sender, ingest, block, queued, epoch: None, waits: false }, receiver)
@@ -97,13 +97,13 @@ impl Outbox {
             if let Some(item) = self.queued.pop_front() {
                 permit.send(item);
             }
-            self.ingest.wake();
+            self.ingest.unpark();
         }
         Ok(())
     }
 
     pub fn wake(&self) {
-        self.ingest.wake();
+        self.ingest.unpark();
     }
 
     pub fn is_closed(&self) -> bool {

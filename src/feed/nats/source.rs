@@ -8,7 +8,6 @@ use super::subject::Prefix;
 use crate::config::NatsSettings;
 use crate::feed::line_records::{LineRecords, Taken};
 use crate::feed::source::{Next, Sink, Source};
-use crate::feed::waker::Waker;
 use crate::market::FeedState;
 use std::io;
 use std::sync::Arc;
@@ -98,7 +97,7 @@ impl NatsFeed {
     }
 
     fn start(&mut self) -> io::Result<()> {
-        let (outbox, items) = outbox(Waker::current());
+        let (outbox, items) = outbox(thread::current());
         spawn_reader(self.following.clone(), Arc::clone(&self.counters), outbox)?;
         self.items = Some(items);
         Ok(())

@@ -5,7 +5,6 @@ use super::conversation::{Conversation, Ending, Outcome, Upstream};
 use super::credentials::CredentialsSource;
 use super::dial::{Connection, Dialer};
 use crate::feed::spec::{FeedOpenError, WebsocketSpec};
-use crate::feed::waker::Waker;
 use crate::limits::CLIENT_MESSAGE_BYTES_MAX;
 use crate::panics;
 use crate::wire::client::Received;
@@ -92,9 +91,9 @@ impl Call {
         &self.dialer
     }
 
-    /// Starts the thread, which wakes `ingest` for each arrival. Where it panics, that is logged,
+    /// Starts the thread, which unparks `ingest` for each arrival. Where it panics, that is logged,
     /// and the channel has no sender any more.
-    pub fn begin(self, ingest: Waker) -> io::Result<(Handle, Receiver<Arrival>)> {
+    pub fn begin(self, ingest: Thread) -> io::Result<(Handle, Receiver<Arrival>)> {
         let (sender, receiver) = channel::bounded(ARRIVALS_MAX);
         let stop = Arc::new(AtomicBool::new(false));
         let WebsocketSpec { symbols, channels, stale_ms, .. } = self.spec;
@@ -116,7 +115,7 @@ impl Call {
         let run = move || {
             if let Err(caught) = panics::catch(|| caller.run()) {
                 panics::report(&format!("the thread of websocket {whom} ends"), None, caught);
-                waiting.wake();
+                waiting.unpark();
             }
         };
         let thread = builder.spawn(run)?.thread().clone();
@@ -132,7 +131,7 @@ struct Caller {
     stale: Duration,
     stop: Arc<AtomicBool>,
     arrivals: Sender<Arrival>,
-    ingest: Waker,
+    ingest: Thread,
     opened_count: u64,
 }
 
@@ -213,7 +212,7 @@ struct Exchange<'a> {
     connection: Connection,
     counters: &'a CallCounters,
     arrivals: &'a Sender<Arrival>,
-    ingest: &'a Waker,
+    ingest: &'a Thread,
 }
 
 impl Exchange<'_> {
@@ -276,7 +275,7 @@ impl Exchange<'_> {
             has_arrived = true;
         }
         if has_arrived {
-            self.ingest.wake();
+            self.ingest.unpark();
         }
         Ok(None)
     }

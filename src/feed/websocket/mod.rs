@@ -21,12 +21,12 @@ pub use tls::TlsError;
 use super::log_limit::LogLimit;
 use super::source::{Next, Sink, Source};
 use super::spec::{FeedOpenError, WebsocketSpec};
-use super::waker::Waker;
 use crate::market::Record;
 use caller::{Arrival, Call, CallCounters};
 use crossbeam::channel::{Receiver, TryRecvError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 /// The feed. Live: what it does not take in time, the upstream merges or announces as lost.
 pub struct Websocket {
@@ -117,7 +117,7 @@ impl Websocket {
     }
 
     fn start(&mut self) -> Option<Next> {
-        match Call::clone(&self.call).begin(Waker::current()) {
+        match Call::clone(&self.call).begin(thread::current()) {
             Ok((caller, arrivals)) => self.state = State::Calling { arrivals, _caller: caller },
             Err(why) => return Some(Next::Failed(format!("websocket: no thread to dial: {why}"))),
         }

@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ fn polled(feed: &mut Websocket, count: usize) -> Vec<String> {
         got.extend(given);
         match next {
             Next::More => {}
-            Next::Wake => Waker::current().wait(Duration::from_millis(100), std::iter::empty()),
+            Next::Wake => thread::park_timeout(Duration::from_millis(100)),
             other => panic!("{other:?}"),
         }
         assert!(Instant::now() < deadline, "{got:?} after {PATIENCE:?}");
@@ -182,7 +182,7 @@ fn a_thread_that_panicked_is_begun_again() {
     let why = loop {
         match feed.poll(0, 3, &mut |_| Ok(())) {
             Next::Failed(why) => break why,
-            _ => Waker::current().wait(Duration::from_millis(100), std::iter::empty()),
+            _ => thread::park_timeout(Duration::from_millis(100)),
         }
         assert!(Instant::now() < deadline, "no failure after {PATIENCE:?}");
     };
