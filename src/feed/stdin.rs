@@ -3,7 +3,9 @@
 use super::line_records::{LineRecords, Taken};
 use super::source::{Next, Sink, Source};
 use crossbeam::channel::{self, Receiver, Sender, TryRecvError};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::thread::{self, Thread};
 
 /// One read: what a pipe holds.
@@ -14,6 +16,10 @@ const BLOCK_BYTES: usize = 64 * 1024;
 const BLOCKS_MAX: usize = 4;
 
 type Block = io::Result<Vec<u8>>;
+
+trait Input: Read + AsFd + Send {}
+
+impl<T: Read + AsFd + Send> Input for T {}
 
 /// Lines of a pipe as a source. Not live: the pipe waits for the slowest shard.
 pub struct Stdin {
@@ -27,7 +33,7 @@ pub struct Stdin {
 
 enum State {
     /// The reader starts with the first poll, which tells it the thread to wake.
-    New(Box<dyn Read + Send>),
+    New(Box<dyn Input>),
     Reading(Receiver<Block>),
     /// Nothing more comes; lines may be left.
     AtEnd,
@@ -38,7 +44,7 @@ impl Stdin {
         Stdin::new(Box::new(io::stdin()))
     }
 
-    fn new(input: Box<dyn Read + Send>) -> Stdin {
+    fn new(input: Box<dyn Input>) -> Stdin {
         let text = LineRecords::new("stdin".into());
         Stdin { state: State::New(input), text, block: Vec::new(), used: 0, epoch: None }
     }
@@ -129,7 +135,7 @@ impl Source for Stdin {
 
 /// The thread ends at the end of its input, or when the source is gone and the next block comes;
 /// one that waits for input at the end of the process ends with it.
-fn spawn_reader(mut input: Box<dyn Read + Send>, ingest: Thread) -> io::Result<Receiver<Block>> {
+fn spawn_reader(mut input: Box<dyn Input>, ingest: Thread) -> io::Result<Receiver<Block>> {
     let (sender, receiver) = channel::bounded(BLOCKS_MAX);
     thread::Builder::new().name("feed-stdin".into()).spawn(move || {
         read_blocks(&mut *input, &sender, &ingest);
@@ -140,13 +146,18 @@ fn spawn_reader(mut input: Box<dyn Read + Send>, ingest: Thread) -> io::Result<R
     Ok(receiver)
 }
 
-fn read_blocks(input: &mut dyn Read, blocks: &Sender<Block>, ingest: &Thread) {
+fn read_blocks(input: &mut dyn Input, blocks: &Sender<Block>, ingest: &Thread) {
     let mut buffer = vec![0; BLOCK_BYTES];
     loop {
         let block = match input.read(&mut buffer) {
             Ok(0) => return,
             Ok(count) => Ok(buffer[..count].to_vec()),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // Whoever else has the pipe may have made it so.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                wait_readable(input);
+                continue;
+            }
             Err(error) => Err(error),
         };
         let last = block.is_err();
@@ -155,6 +166,12 @@ fn read_blocks(input: &mut dyn Read, blocks: &Sender<Block>, ingest: &Thread) {
         }
         ingest.unpark();
     }
+}
+
+/// What fails is told by the read that follows.
+fn wait_readable(input: &dyn Input) {
+    let mut look = [PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)];
+    let _ = poll(&mut look, None);
 }
 
 #[cfg(test)]
@@ -167,11 +184,23 @@ mod tests {
     /// wake-up must come by unpark: the deadline is longer than the test may take.
     #[test]
     fn a_pipe_becomes_records_and_ends() {
-        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let (reader, writer) = io::pipe().expect("a pipe");
+        becomes_records_and_ends(reader, writer);
+    }
+
+    #[test]
+    fn a_pipe_that_does_not_block_is_waited_for() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        rustix::io::ioctl_fionbio(&reader, true).expect("pipes can");
+        becomes_records_and_ends(reader, writer);
+    }
+
+    fn becomes_records_and_ends(reader: io::PipeReader, mut writer: io::PipeWriter) {
         let mut source = Stdin::new(Box::new(reader));
         let writing = thread::spawn(move || {
             let line = r#"{"T":"t","S":"A","p":1,"s":1,"t":5}"#;
             let text = format!("{line}\nbad\n").repeat(3_000) + line;
+            thread::sleep(Duration::from_millis(20)); // so that who reads must wait
             for piece in text.as_bytes().chunks(1_009) {
                 writer.write_all(piece).expect("the pipe is read");
             }
@@ -195,19 +224,14 @@ mod tests {
 
     #[test]
     fn an_error_of_the_input_fails_the_feed() {
-        struct Broken;
-        impl Read for Broken {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::Error::other("it broke"))
-            }
-        }
-        let mut source = Stdin::new(Box::new(Broken));
+        let directory = std::fs::File::open("/").expect("it is there");
+        let mut source = Stdin::new(Box::new(directory));
         let failed = loop {
             match source.poll(0, 1, &mut |_| Ok(())) {
                 Next::Failed(why) => break why,
                 _ => thread::park_timeout(Duration::from_millis(100)),
             }
         };
-        assert!(failed.contains("it broke"), "{failed}");
+        assert!(failed.contains("Is a directory"), "{failed}");
     }
 }
