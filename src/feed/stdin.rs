@@ -17,6 +17,7 @@ const BLOCKS_MAX: usize = 4;
 
 type Block = io::Result<Vec<u8>>;
 
+/// What can be read, and be waited for.
 trait Input: Read + AsFd + Send {}
 
 impl<T: Read + AsFd + Send> Input for T {}
