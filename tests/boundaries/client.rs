@@ -124,14 +124,12 @@ pub struct Watcher {
     /// By symbol: the last number.
     pub seqs: BTreeMap<String, u64>,
     pub trades: u64,
-    /// As the server told it at its stop.
-    pub closes_in: Option<Duration>,
 }
 
 impl Watcher {
     pub fn connect(address: SocketAddr) -> Watcher {
         let client = Client::connect(address, "?symbols=*&channels=trades");
-        Watcher { client, epoch: String::new(), seqs: BTreeMap::new(), trades: 0, closes_in: None }
+        Watcher { client, epoch: String::new(), seqs: BTreeMap::new(), trades: 0 }
     }
 
     /// One that has what another had, and asks for what came since.
@@ -143,7 +141,7 @@ impl Watcher {
         client.send(&json!({
             "action": "subscribe", "trades": symbols, "epoch": had.epoch, "since": since
         }));
-        Watcher { client, epoch: String::new(), seqs: had.seqs.clone(), trades: 0, closes_in: None }
+        Watcher { client, epoch: String::new(), seqs: had.seqs.clone(), trades: 0 }
     }
 
     /// Takes what has come. Panics: a trade is missing, or comes twice.
@@ -158,7 +156,6 @@ impl Watcher {
                     assert_eq!(last.unwrap_or(seq - 1) + 1, seq, "{symbol}: nothing is missing");
                     self.trades += 1;
                 }
-                "shutdown" => self.closes_in = event["in_ms"].as_u64().map(Duration::from_millis),
                 "gap" => panic!("a trade was lost: {event}"),
                 _ => {}
             }

@@ -14,10 +14,8 @@ const DRAIN: Duration = Duration::from_secs(4);
 
 const PARTS: usize = 8;
 
-/// Method: each client notes for when the server announces its Close, and when that came. The
-/// announced times, in eight parts of the drain, must be near an eighth each; no Close may come an
-/// eighth before its time, nor all of them two eighths late on average; the process must be gone
-/// soon after the drain.
+/// Method: each client notes when its Close came. The times of all, in eight parts of the drain,
+/// must be near an eighth each; the process must be gone a second after the drain.
 #[test]
 fn closes_are_spread_evenly_and_the_end_waits_for_nobody() {
     let _turn = crate::turn();
@@ -47,9 +45,8 @@ fn closes_are_spread_evenly_and_the_end_waits_for_nobody() {
         thread::sleep(Duration::from_millis(1));
     };
     assert_eq!(server.exit_code(), 0, "{}", server.log());
-    assert!(exited_at < DRAIN + Duration::from_secs(5), "it took {exited_at:?}");
-    let eighth = DRAIN / PARTS as u32;
-    let (mut parts, mut late) = ([0; PARTS], Duration::ZERO);
+    assert!(exited_at < DRAIN + Duration::from_secs(1), "it took {exited_at:?}");
+    let mut parts = [0; PARTS];
     for ((watcher, at), before) in watchers.iter().zip(closed_at).zip(before) {
         let Some(End::Closed(1012, reason)) = &watcher.client.end else {
             panic!("{:?}", watcher.client.end)
@@ -57,19 +54,14 @@ fn closes_are_spread_evenly_and_the_end_waits_for_nobody() {
         let hint: serde_json::Value = serde_json::from_str(reason).expect("a hint");
         assert!(hint["retry_ms"].as_u64() >= Some(1) && hint["jitter_ms"].as_u64() >= Some(1));
         let at = at.expect("it was closed");
-        let due = watcher.closes_in.expect("it was told");
-        assert!(at + eighth > due, "closed after {at:?}, told {due:?}");
-        late += at.saturating_sub(due);
         // One comes every half second; those around the signal and the Close may not count.
-        let flowed = due.as_millis() as u64 / 500;
+        let flowed = at.as_millis() as u64 / 500;
         assert!(watcher.trades - before + 2 >= flowed, "data flows until the Close");
-        let part = due.as_secs_f64() / DRAIN.as_secs_f64();
+        let part = at.as_secs_f64() / DRAIN.as_secs_f64();
         parts[((part * PARTS as f64) as usize).min(PARTS - 1)] += 1;
     }
     let even = CLIENTS / PARTS;
     assert!(parts.iter().all(|count| (even / 2..even * 2).contains(count)), "{parts:?}");
-    let late = late / CLIENTS as u32;
-    assert!(late < eighth * 2, "{late:?} late on average");
     drop(stuck);
 }
 

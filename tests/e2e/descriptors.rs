@@ -11,7 +11,7 @@ use tapecast::wire::client::Opcode;
 #[test]
 fn descriptors_come_back() {
     let _alone = alone();
-    let server = Server::start("--shards 2 --close-ms 500 --handshake-ms 10000");
+    let server = Server::start("--shards 2 --close-ms 500");
     let mut warm = Raw::connect(server.address);
     warm.upgrade("/v1/stream");
     let before = kernel::descriptors(&server);
