@@ -6,7 +6,7 @@ mod service;
 pub use args::PublishArgs;
 
 use crate::cli::serve;
-use crate::config::Settings;
+use crate::config::{Origin, Settings};
 use crate::control::{LOOK_RUNNING, LogLevel, Signals, Woken};
 use crate::feed::{FeedOpenError, Ingest, IngestCounters, IngestError, IngestHandle, Inlet, Retry};
 use crate::feed::{FeedSpec, Source, Subscribed};
@@ -41,21 +41,29 @@ enum StartError {
     Descriptors(#[from] io::Error),
 }
 
+/// `serve` alone has a feed by default: here its made-up prices would go to every node.
+const NO_FEED: &str = "error: --feed is missing: say what is published, such as --feed stdin, or \
+--feed synthetic for a made-up market; a file of --config has it as `feeds` of [feed]";
+
 /// Runs until a signal or `--seconds`. 0: stopped in order; 1: failed; 2: wrong use.
 pub fn run(args: &PublishArgs) -> ExitCode {
     let sources = args.sources();
     let checked = serve::check_aloud(&sources);
     let nats = checked.as_ref().map_or_else(|_| Default::default(), |c| c.settings.nats.clone());
     let checked = checked.and_then(|config| Ok((serve::feed_specs(&config)?, config)));
+    let names_a_feed =
+        checked.as_ref().is_ok_and(|(_, config)| config.origin("feeds") != Origin::Default);
     let (options, (specs, config)) = match (args.options(nats), checked) {
-        (Ok(options), Ok(checked)) => (options, checked),
+        (Ok(options), Ok(checked)) if names_a_feed => (options, checked),
         // All that is wrong is told at once.
         (options, checked) => {
             if let Err(error) = options {
                 eprintln!("error: {error}");
             }
-            if let Err(errors) = checked {
-                eprintln!("{errors}");
+            match checked {
+                Err(errors) => eprintln!("{errors}"),
+                Ok(_) if !names_a_feed => eprintln!("{NO_FEED}"),
+                Ok(_) => {}
             }
             return ExitCode::from(2);
         }

@@ -1,5 +1,7 @@
 //! The log: to standard error, for people or for programs, its level changeable while it runs.
 
+mod journal;
+
 use crate::config::{LogFormat, LogSettings, check_level};
 use std::io::{self, IsTerminal};
 use tracing::Level;
@@ -32,12 +34,10 @@ impl LogLevel {
     /// Starts the log of this process; a second start changes nothing that is seen.
     pub fn start(settings: &LogSettings) -> Result<LogLevel, LogLevelError> {
         let (filter, level) = LogLevel::new(&settings.level)?;
+        let lines = fmt::layer().with_writer(journal::Lines::new());
         let lines = match settings.format {
-            LogFormat::Human => {
-                let ansi = io::stderr().is_terminal();
-                fmt::layer().with_writer(io::stderr).with_ansi(ansi).boxed()
-            }
-            LogFormat::Json => fmt::layer().with_writer(io::stderr).json().boxed(),
+            LogFormat::Human => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+            LogFormat::Json => lines.json().boxed(),
         };
         // A test, or another part of the same process, may have started one already.
         let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();

@@ -81,6 +81,11 @@ impl Bars {
         self.late_count += u64::from(!added);
     }
 
+    /// A trade that is in no bar, for its event time cannot be right.
+    pub fn leave_out(&mut self) {
+        self.late_count += 1;
+    }
+
     /// The feed ends or starts over: all open bars close, and time may begin anew.
     pub fn end(&mut self, ingest_ns: i64, out: &mut Vec<Tick>) {
         while !self.minutes.is_empty() {
@@ -100,7 +105,8 @@ impl Bars {
         self.minutes.front().map(|minute| close_ns(minute.start_ns))
     }
 
-    /// Trades in no bar: they came after its close, or their numbers are too large for sums.
+    /// Trades in no bar: they came after its close, their event times are wrong, or their numbers
+    /// are too large for sums.
     pub fn late_count(&self) -> u64 {
         self.late_count
     }

@@ -218,7 +218,8 @@ impl Hub {
                 self.cohorts.rest(id);
                 continue;
             }
-            let interval_ms = rate.interval_ns().unwrap_or(0) / 1_000_000;
+            // Rounded up: at most so many flushes a second.
+            let interval_ms = rate.interval_ns().unwrap_or(0).div_ceil(1_000_000);
             let at_ms = (merged.flushed_at_ms + interval_ms).max(now.ms);
             merged.due_at_ms = Some(at_ms);
             self.flush.clocks.push(Reverse((at_ms, id)));

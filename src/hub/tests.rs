@@ -200,6 +200,22 @@ fn who_waits_for_a_beat_gets_nothing_beside_it() {
     assert_eq!(quotes, [1, 1], "the latest for each, at the beat");
 }
 
+/// Method: a quote every millisecond for two seconds.
+#[test]
+fn a_rate_that_no_whole_millisecond_makes_is_not_exceeded() {
+    for (hz, most) in [(60, 60), (400, 400), (900, 900), (1_000, 1_000)] {
+        let mut bench = Bench::new(HubSettings { flush_ms: 0, ..HubSettings::default() });
+        bench.connect(&format!("symbols=A&channels=quotes&max_hz={hz}"));
+        let mut sends = 0;
+        for _ in 0..2_000 {
+            bench.quote();
+            sends += bench.turn(None).len();
+            bench.pass(1);
+        }
+        assert!(sends <= 2 * most + 1 && 10 * sends >= 2 * 4 * most, "{hz} Hz: {sends} in 2 s");
+    }
+}
+
 /// Method: between two trades of a reader's symbol lie more of another than one frame looks at.
 #[test]
 fn a_long_way_along_the_tape_is_gone_in_steps() {

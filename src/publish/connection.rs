@@ -63,7 +63,7 @@ impl Connection {
         let context = jetstream::new(self.client.clone());
         let stream = stream::set_up(&context, &options.prefix, wanted).await?;
         let bucket = match options.has_lease {
-            true => Some(stream::bucket(&context, &options.prefix).await?),
+            true => Some(stream::bucket(&context, &options.prefix, wanted).await?),
             false => None,
         };
         self.store = Some(Store { stream, bucket });

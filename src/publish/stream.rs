@@ -84,12 +84,54 @@ pub async fn set_up(
 
 /// The bucket of the lease: made, or found. Its stream is made by ourselves: the library would ask
 /// for the account first, whose answer from servers before 2.10 it cannot read.
-pub async fn bucket(context: &Context, prefix: &Prefix) -> Result<kv::Store, PublishError> {
-    let name = format!("{}_LEASE", prefix.stream());
+pub async fn bucket(
+    context: &Context,
+    prefix: &Prefix,
+    options: &StreamOptions,
+) -> Result<kv::Store, PublishError> {
+    let name = lease_name(prefix);
     if let Ok(store) = context.get_key_value(&name).await {
+        return replicated(context, store, options).await;
+    }
+    let made = context.create_stream(lease_config(prefix, options)).await;
+    made.map_err(|error| failed("create bucket", &name, &error))?;
+    context.get_key_value(&name).await.map_err(|error| failed("find bucket", &name, &error))
+}
+
+/// A bucket that is there, on as many servers as the stream where it may be changed.
+async fn replicated(
+    context: &Context,
+    store: kv::Store,
+    options: &StreamOptions,
+) -> Result<kv::Store, PublishError> {
+    let is = &store.stream.cached_info().config;
+    let (count, wanted) = (is.num_replicas, options.replicas);
+    if count == wanted {
         return Ok(store);
     }
-    let config = Config {
+    let name = &store.name;
+    if !options.update {
+        tracing::warn!(
+            "the bucket {name} of the lease has {count} replicas and not {wanted}; while its \
+             servers are away nobody can take over. Give --update-stream once to change it"
+        );
+        return Ok(store);
+    }
+    let config = Config { num_replicas: wanted, ..is.clone() };
+    let updated = context.update_stream(config).await;
+    updated.map_err(|error| failed("update bucket", name, &error))?;
+    tracing::info!("the bucket {name} of the lease has {wanted} replicas now, not {count}");
+    Ok(store)
+}
+
+fn lease_name(prefix: &Prefix) -> String {
+    format!("{}_LEASE", prefix.stream())
+}
+
+/// On as many servers as the stream: with fewer, the loss of one could leave all standing by.
+fn lease_config(prefix: &Prefix, options: &StreamOptions) -> Config {
+    let name = lease_name(prefix);
+    Config {
         name: format!("KV_{name}"),
         description: Some("Which tapecast publish leads".into()),
         subjects: vec![format!("$KV.{name}.>")],
@@ -104,12 +146,9 @@ pub async fn bucket(context: &Context, prefix: &Prefix) -> Result<kv::Store, Pub
         allow_rollup: true,
         deny_delete: true,
         allow_direct: true,
-        num_replicas: 1,
+        num_replicas: options.replicas,
         ..Config::default()
-    };
-    let made = context.create_stream(config).await;
-    made.map_err(|error| failed("create bucket", &name, &error))?;
-    context.get_key_value(&name).await.map_err(|error| failed("find bucket", &name, &error))
+    }
 }
 
 fn is_missing(kind: GetStreamErrorKind) -> bool {
@@ -274,6 +313,15 @@ mod tests {
         is.num_replicas = 3;
         let differs = differences(&is, &wanted);
         assert_eq!(differs, ["max_age is 60s and not 3600s", "replicas is 3 and not 1"]);
+    }
+
+    #[test]
+    fn the_lease_is_on_as_many_servers_as_the_stream() {
+        let options = StreamOptions { replicas: 3, ..StreamOptions::default() };
+        let prefix = Prefix::default();
+        let lease = lease_config(&prefix, &options);
+        assert_eq!((lease.name.as_str(), lease.num_replicas), ("KV_TAPE_LEASE", 3));
+        assert_eq!(wanted(&prefix, &options).num_replicas, lease.num_replicas);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Shard {
         tracing::warn!(
             session = format_args!("{:016x}", session.id),
             shard = self.doors.own,
-            peer = %session.peer,
+            peer = self.log_addresses.then(|| tracing::field::display(session.peer)),
             reason = reason.word(),
             suppressed,
             "{words}"

@@ -127,7 +127,7 @@ export class Tapecast {
   #pingedAt = 0
   #nextId = 1
   /** Of the ping that is not answered yet; 0 for none. */ #pingId = 0
-  /** @type {{retryMs: number, jitterMs: number} | null} */ #announced = null
+  /** All hear the same. @type {{retryMs: number, jitterMs?: number} | null} */ #announced = null
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #retry
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #resync
   /** @type {ReturnType<typeof setInterval> | undefined} */ #watch
@@ -273,7 +273,7 @@ export class Tapecast {
     if (FINAL.has(code)) return this.#tell({ name: 'closed', code, reason })
     const { random } = this.#options
     const jittered = fullJitterMs(this.#attempt++, random)
-    const retryMs = hint ? hint.retryMs + random() * hint.jitterMs : jittered
+    const retryMs = hint ? hint.retryMs + random() * (hint.jitterMs ?? hint.retryMs) : jittered
     this.#wait(Math.round(retryMs), hint !== null, code, reason)
   }
 
@@ -343,7 +343,7 @@ export class Tapecast {
       case 'feed': return this.#emit('feed', event)
       case 'pong': return this.#pong(event)
       case 'epoch': this.#startOver(event.epoch); return
-      case 'shutdown': this.#announced = { retryMs: event.retry_ms, jitterMs: 0 }; return
+      case 'shutdown': this.#announced = { retryMs: event.retry_ms }; return
       case 'error':
         if (event.code === 429) this.#askAgain()
         this.#emit('error', event)

@@ -69,6 +69,21 @@ fn the_limit_of_an_address_is_the_clients_and_not_the_proxys() {
     }
 }
 
+/// Method: as a proxy, three connects of one client; the third is refused, and its line of the log
+/// names it only where that is wanted.
+#[test]
+fn a_client_behind_a_proxy_is_named_in_the_log_only_where_that_is_wanted() {
+    for (is_wanted, flags) in [(true, ""), (false, " --log-addresses false")] {
+        let server = server(Kind::Nginx, &format!("{TWO_AN_ADDRESS}{flags}"));
+        let header = "X-Forwarded-For: 127.0.0.77\r\n";
+        let answers = [(); 3].map(|()| upgrade_from(Ipv4Addr::LOCALHOST, server.address, header));
+        assert!(answers[2].1.starts_with("HTTP/1.1 429 "), "{}", answers[2].1);
+        server.wait_for_log("address_full");
+        assert_eq!(server.log().contains("127.0.0.77"), is_wanted, "{}", server.log());
+        server.stop();
+    }
+}
+
 /// Method: clients that come past the proxy name somebody else, and a proxy that says nothing.
 #[test]
 fn who_comes_past_the_proxy_is_not_believed() {

@@ -39,6 +39,7 @@ fn wrong_use_is_exit_code_2_and_names_the_flag() {
     expect(&["serve", "--listen", "here"], 2, &["--listen"]);
     expect(&["subscribe", "ws://127.0.0.1:1"], 2, &["symbol"]);
     expect(&["subscribe", "http://127.0.0.1:1", "A"], 2, &["ws://"]);
+    expect(&["publish", "--to", "nats://a"], 2, &["--feed is missing", "--feed synthetic"]);
     let publish = ["publish", "--to", "nats://a", "--subject", "a.>", "--feed", "nasdaq"];
     expect(&publish, 2, &["--subject \"a.>\"", "--feed nasdaq"]);
     expect(&["load", "ws://127.0.0.1:1"], 2, &["--symbols"]);

@@ -77,6 +77,9 @@ fn one_shard_that_stands_still_is_enough_for_the_watchdog() {
     });
     let log = machine.log();
     assert!(log.contains("the watchdog is not fed") && log.contains("Watchdog timeout"), "{log}");
+    let errors = machine.must("journalctl --no-pager -p err --output=cat -u tapecast.service");
+    assert!(errors.contains("ERROR") && errors.contains("the watchdog is not fed"), "{errors}");
+    assert!(!errors.contains("INFO") && !errors.contains("<3>"), "{errors}");
     machine.until("it serves again", |machine| {
         (machine.property("ActiveState") == "active").then_some(())
     });

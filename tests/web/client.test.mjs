@@ -202,6 +202,20 @@ test('who says reconnect while it connects is heard once', async () => {
   assert.deepEqual(states.map(state => state.name), ['connecting', 'live'])
 })
 
+test('who was told of the end and got no Close comes back by chance', async () => {
+  const { url } = await fake((say, socket) => {
+    say(CONNECTED)
+    say({ T: 'shutdown', in_ms: 10, retry_ms: 1_000 })
+    setTimeout(() => socket.terminate(), 50)
+  })
+  for (const [share, retryMs] of [[0, 1_000], [0.5, 1_500], [0.75, 1_750]]) {
+    const { stream, states } = client(url, { random: () => share })
+    const waiting = await until('waiting', () => states.find(state => state.name === 'waiting'))
+    assert.deepEqual([waiting.retryMs, waiting.hinted, waiting.code], [retryMs, true, 1006])
+    stream.close()
+  }
+})
+
 test('attempts are farther and farther apart until something came', async () => {
   const { url } = await fake((say, socket, request) => socket.terminate())
   const { stream, states } = client(url, { random: () => 0.05 })

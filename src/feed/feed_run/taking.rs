@@ -13,6 +13,10 @@ use std::sync::atomic::Ordering;
 const LINE_WAIT_NS: i64 = 500_000_000;
 pub(in crate::feed) const HISTORY_WAIT_NS: i64 = 2_000_000_000;
 
+/// How far ahead of our clock an event of a live feed may be. One that is further has a wrong time:
+/// it would close the bars of all symbols, and leave what comes after it in none.
+const AHEAD_MAX_NS: i64 = 60_000_000_000;
+
 impl FeedRun {
     /// Its numbers count in another epoch than before.
     pub(super) fn follow_epoch<Q>(
@@ -93,9 +97,16 @@ impl FeedRun {
         }
         let symbol = numbering.number(self.member.feed, record, now_ns, &mut self.batch)?;
         self.records_count += 1;
-        self.bars.advance(record.event_ns, now_ns, &mut self.batch);
-        if let RecordBody::Trade { price, size, .. } = record.body {
-            self.bars.trade(symbol, record.event_ns, price, size);
+        let is_ahead = self.is_live && record.event_ns > now_ns.saturating_add(AHEAD_MAX_NS);
+        if !is_ahead {
+            self.bars.advance(record.event_ns, now_ns, &mut self.batch);
+        }
+        match record.body {
+            RecordBody::Trade { .. } if is_ahead => self.bars.leave_out(),
+            RecordBody::Trade { price, size, .. } => {
+                self.bars.trade(symbol, record.event_ns, price, size);
+            }
+            _ => {}
         }
         Ok(())
     }

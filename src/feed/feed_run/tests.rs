@@ -140,6 +140,33 @@ fn bars_close_by_ticks_by_the_clock_and_at_the_end() {
     assert_eq!(bars(false, 0, [first(), Step::Then(Next::Again)]), 2);
 }
 
+/// Method: beside a trade of now comes one of the year after, first in a live feed, then in one
+/// that has only its own time.
+#[test]
+fn a_time_far_ahead_ends_the_bars_of_no_live_feed() {
+    let bars = |is_live| {
+        let year = 365 * 86_400 * SECOND;
+        let steps = [
+            Step::Trades(&["A"], 5 * SECOND),
+            Step::Trades(&["B"], year),
+            Step::Trades(&["A"], 6 * SECOND),
+            Step::Trades(&["A"], 65 * SECOND),
+            Step::Then(Next::Wake),
+        ];
+        let (mut feed, mut shared) = (run(is_live, steps), shared(&[100]));
+        for at in [5, 6, 6, 65, 121] {
+            feed.turn(at * SECOND, &mut shared);
+        }
+        let trades = shared.outlets[0].1.taken.iter().filter_map(|tick| match tick.body() {
+            TickBody::BarTotals(_, totals) => Some(totals.trades),
+            _ => None,
+        });
+        (trades.collect::<Vec<_>>(), feed.counters().late_trades.load(Ordering::Relaxed))
+    };
+    assert_eq!(bars(true), (vec![2, 1], 1), "the one that is ahead is in none");
+    assert_eq!(bars(false), (vec![1], 2), "time is what its records say");
+}
+
 #[test]
 fn a_panic_of_a_source_is_its_own_end() {
     let steps = [Step::Trades(&["A"], SECOND), Step::Panic];

@@ -36,8 +36,9 @@ pub fn client(head: &[u8], proxies: &Proxies) -> Option<IpAddr> {
     let of_name = request.headers.iter().rev().filter(|h| h.name.eq_ignore_ascii_case(name));
     let mut client = None;
     for header in of_name {
-        let value = std::str::from_utf8(header.value).ok()?;
-        for element in value.rsplit(',') {
+        // Each element by itself: what a client put before it may be no text at all.
+        for element in header.value.rsplit(|byte| *byte == b',') {
+            let element = std::str::from_utf8(element).ok()?;
             let address = match proxies.header {
                 AddressHeader::XForwardedFor => node(element.trim()),
                 AddressHeader::Forwarded => forwarded_for(element),
@@ -81,6 +82,23 @@ mod tests {
         let head = format!("GET /v1/stream HTTP/1.1\r\n{}\r\n\r\n", lines.join("\r\n"));
         let peer = "10.0.0.1".parse().expect("an address");
         proxies.forwarded(peer, head.as_bytes()).map(|address| address.to_string())
+    }
+
+    /// A list that a client began with bytes of its own choice still ends in its address.
+    #[test]
+    fn bytes_that_are_no_text_hide_nobody() {
+        let trusted = vec!["10.0.0.0/8".parse().expect("a network")];
+        let found = |header: AddressHeader, value: &[u8]| {
+            let proxies = Proxies { trusted: trusted.clone(), announce: false, header };
+            let name = header.word().as_bytes();
+            let head = [b"GET / HTTP/1.1\r\n", name, b": ", value, b"\r\n\r\n"].concat();
+            proxies.forwarded("10.0.0.1".parse().expect("an address"), &head)
+        };
+        let client = Some("192.0.2.7".parse().expect("an address"));
+        assert_eq!(found(AddressHeader::XForwardedFor, b"\xff, 192.0.2.7"), client);
+        assert_eq!(found(AddressHeader::XForwardedFor, b"\xff, 192.0.2.7, 10.1.1.1"), client);
+        assert_eq!(found(AddressHeader::Forwarded, b"for=\xe4, for=192.0.2.7"), client);
+        assert_eq!(found(AddressHeader::XForwardedFor, b"192.0.2.7, \xff"), None);
     }
 
     #[test]

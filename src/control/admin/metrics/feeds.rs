@@ -37,7 +37,7 @@ pub fn write(view: &View, out: &mut Families<'_>) -> fmt::Result {
     out.counter("feed_filtered_records", help, each(|c| c.filtered.load(Ordering::Relaxed)))?;
     nats(view, out)?;
     publishers(view, out)?;
-    let help = "Trades in no bar, because they came after its close.";
+    let help = "Trades in no bar: they came after its close, or their time cannot be right.";
     out.counter("feed_late_trades", help, each(|c| c.late_trades.load(Ordering::Relaxed)))?;
     let help = "Starts of the feed after it had failed.";
     out.counter("feed_reconnects", help, each(FeedCounters::reconnects))?;
