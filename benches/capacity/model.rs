@@ -87,7 +87,7 @@ fn send_us(updates: f64, is_own: bool) -> f64 {
     let same = [
         (1.0, c::SEND_ONE.value),
         (50.0, 50.0 * c::UPDATE_OF_50.value),
-        (79.4, 79.4 * c::UPDATE_OF_79.value),
+        (74.5, 74.5 * c::UPDATE_OF_74.value),
     ];
     let own = [
         (1.0, c::OWN_SEND_ONE.value),

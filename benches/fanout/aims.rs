@@ -10,7 +10,7 @@ use crate::stats::Spread;
 use crate::verdict::{Over, Summary, connect_ratio};
 use crate::workload;
 pub use peers::check;
-pub use rows::published_updates_per_core;
+pub use rows::{carried_per_s, published_updates_per_core};
 use std::fmt::Write;
 
 /// One aim: what it is of, what was found, and the bound.
@@ -217,25 +217,36 @@ fn origin(cell: &CellResults) -> String {
     format!("{} {}, {}", cell.cell.name, cell.session.commit, cell.session.date)
 }
 
+const COHORT_TEXT: &str = "cost of a cohort at 1,000 over that at 100";
+
 fn growth_aims(results: &Results, aims: &mut Vec<Aim>) {
     let text = "CPU an update, dearest over cheapest by connections";
     let (costs, found) = costs(results, "connections");
     let flat = Spread::of(costs.iter().map(|(_, cost)| *cost)).filter(|spread| spread.count > 1);
     let flat = found.map(|_| flat.map(|spread| spread.max / spread.min));
     aims.push(Aim::new("G1", text, flat, Bound::AtMost(1.1)));
-    // Linear by cohorts: what a cohort more costs does not grow with the number of cohorts.
-    let (costs, found) = self::costs(results, "cohorts");
-    let slope = |from: (usize, f64), to: (usize, f64)| (to.1 - from.1) / (to.0 - from.0) as f64;
-    let slopes = match costs[..] {
-        [one, .., some, many] => Some((slope(one, some), slope(one, many))),
-        _ => None,
+    aims.push(cohorts_aim(results));
+}
+
+/// Linear by cohorts: what a cohort more costs does not grow with their number. Where a thousand
+/// cost no more than one, but for a tenth, nothing grows.
+fn cohorts_aim(results: &Results) -> Aim {
+    let (costs, found) = costs(results, "cohorts");
+    let [one, .., some, many] = costs[..] else {
+        return Aim::new("G1", COHORT_TEXT, found.map(|_| None), Bound::AtMost(1.1));
     };
-    let linear = slopes.filter(|(near, _)| *near > 0.0).map(|(near, far)| far / near);
-    let text = "cost of a cohort at 1,000 over that at 100";
-    let mut aim = Aim::new("G1", text, found.map(|_| linear), Bound::AtMost(1.1));
+    let whole = many.1 / one.1;
+    if whole <= 1.1 {
+        let text = "CPU an update with 1,000 cohorts over that with one: flat";
+        return Aim::new("G1", text, found.map(|_| Some(whole)), Bound::AtMost(1.1));
+    }
+    let slope = |from: (usize, f64), to: (usize, f64)| (to.1 - from.1) / (to.0 - from.0) as f64;
+    let (near, far) = (slope(one, some), slope(one, many));
+    let linear = (near > 0.0).then_some(far / near);
+    let mut aim = Aim::new("G1", COHORT_TEXT, found.map(|_| linear), Bound::AtMost(1.1));
     // Where 100 cost no more than one, there is no growth to compare with.
-    aim.undecided = found.value.is_some() && slopes.is_some() && linear.is_none();
-    aims.push(aim);
+    aim.undecided = found.value.is_some() && linear.is_none();
+    aim
 }
 
 /// By point; without one of them there is no answer, since it may be the dearest.

@@ -64,7 +64,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         measure_all(args, &out)?;
     }
     render(&out)?;
-    println!("{}", out.join("results.md").display());
+    let written = out.join("results.md");
+    print!("{}", fs::read_to_string(&written)?);
+    eprintln!("{}", written.display());
     Ok(())
 }
 

@@ -22,9 +22,12 @@ pub fn add(text: &mut String, results: &Results) {
         text,
         "\n## Users at a published latency\n\n\
          The number of users is what Tapecast carries on one core at nine tenths of the published \
-         mean latency, at most what descriptors allow; where that binds, the rate for each is \
-         raised by whole factors instead. With {:.0} % of them each row is measured once more: \
-         the CPU of a full core says nothing of what a send costs. Of L1, L3 and L5 that is \
+         mean latency (where updates are batched: half of the batch and nine tenths of the rest), \
+         less a twentieth, and at most what descriptors allow; where that binds, the rate for \
+         each is raised by whole factors instead, and nothing is taken off. \"Here to there\" is \
+         of updates that came, at most of those sent in the window. With {:.0} % of the users each \
+         row is measured once more: the CPU of a full core says nothing of what a send costs. \
+         Of L1, L3 and L5 that is \
          measured in turns, see above: in the others a pause would change what a send is. A \
          message of M1 is a frame of four quotes of one symbol, 512 bytes together; updates are \
          quotes, and what was published are messages. A star: everything to everyone, but later \
@@ -50,6 +53,7 @@ fn row(text: &mut String, results: &CellResults, published: &Published, summary:
     let each = results.cell.market.updates_per_second(results.cell.symbols_each());
     let mark = if summary.counts() { "" } else { " *" };
     let updates = summary.spread(|figures| Some(figures.ticks_per_s()));
+    let carried = summary.spread(|figures| Some(aims::carried_per_s(&results.cell, figures)));
     let latency = |of: fn(&Latency) -> f64| {
         short(summary.late_spread(|figures| figures.latency_us.as_ref().map(of)), 1e-3)
     };
@@ -74,7 +78,7 @@ fn row(text: &mut String, results: &CellResults, published: &Published, summary:
         over(Figures::cpu_us_per_send),
         format!("{}: {} users", published.by, published.users),
         format!("{there:.0}"),
-        updates.map_or("–".into(), |u| format!("{:.1}", u.median / a_message / there)),
+        carried.map_or("–".into(), |u| format!("{:.1}", u.median / a_message / there)),
         format!("{}/{}", summary.valid_count(), summary.rounds),
     ];
     let _ = writeln!(text, "| {} |", cells.join(" | "));
