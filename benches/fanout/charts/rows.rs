@@ -5,7 +5,7 @@ use super::canvas::Ink;
 use super::cells::measured_rate;
 use super::curves::{Axis, Curves, Point, Series};
 use super::{ink, thousands};
-use crate::aims::published_updates_per_core;
+use crate::aims::{carried_per_s, published_updates_per_core};
 use crate::measure::Figures;
 use crate::results::CellResults;
 use crate::servers::TAPECAST;
@@ -38,8 +38,8 @@ pub fn updates(cells: &[&CellResults]) -> Bars {
 fn ours(results: &CellResults, published: &Published) -> Option<Bar> {
     let summary = Summary::new(results, TAPECAST);
     let repeats = results.cell.market.repeats as f64;
-    let spread = summary.spread(|figures| Some(figures.ticks_per_s() / repeats))?;
-    let mean = summary.spread(|figures| Some(figures.latency_us?.mean / 1e3))?;
+    let spread = summary.spread(|figures| Some(carried_per_s(&results.cell, figures) / repeats))?;
+    let mean = summary.late_spread(|figures| Some(figures.latency_us?.mean / 1e3))?;
     let (rate, users) = (measured_rate(published), results.cell.connections as f64);
     Some(Bar {
         label: results.cell.name.clone(),
